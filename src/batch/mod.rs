@@ -1,0 +1,34 @@
+//! What travels between the stages, and nothing else: typed batches, schemas, spans, flags, reasons, the ledger.
+//!
+//! ```text
+//! RawBatch<'_>  ──decode──▶  DecodedBatch  ──inspect──▶  InspectedBatch  ──▶ persist, publish
+//! borrowed rows              columns, faults noted       columns, flags final
+//! ```
+//!
+//! A batch holds consecutive messages of ONE partition, in offset order. The types change as a batch passes a stage, so that what
+//! was not inspected cannot be persisted. This floor needs `arrow` and nothing of ours.
+
+mod columns;
+mod dictionary;
+mod flags;
+mod ledger;
+mod raw;
+mod record;
+mod reject;
+mod schema;
+mod sensor;
+mod span;
+
+pub use columns::{
+    DecodedBatch, EventColumns, Format, InspectedBatch, KeyColumn, ReadingColumns, RejectRow, SensorColumns, SensorValues,
+    TextColumn,
+};
+pub use dictionary::{Dictionaries, Dictionary};
+pub use flags::{Flag, Flags};
+pub use ledger::{Imbalance, Ledger, LedgerEntry};
+pub use raw::{Headers, NoHeaders, RawBatch, RawHeaders, RawRow};
+pub use record::{EncodedSegment, Hour, OutRecord};
+pub use reject::RejectReason;
+pub use schema::{Table, events_schema, readings_schema, rejects_schema};
+pub use sensor::{SensorCatalog, SensorKind, SensorSpec, UnitAlias};
+pub use span::{Span, TopicPartition};

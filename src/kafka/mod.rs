@@ -1,0 +1,5 @@
+//! The Kafka toolkit: the only place that names rdkafka, all its unsafe behind safe types.
+
+mod contract;
+
+pub use contract::{CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Transaction, TxClass, TxError, time_left};
