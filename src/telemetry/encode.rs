@@ -161,9 +161,9 @@ fn furthest(lanes: Lanes) -> BTreeMap<TopicPartition, PartitionGauges> {
 
 /// The names are those of Prometheus' own client libraries; the split into modes is ours.
 fn process_families(values: ProcessValues) -> Vec<Family> {
-    let gauge = |name, help, value: u64| {
+    let gauge = |name, help, value: f64| {
         let mut family = Family::gauge(name, help);
-        family.add(&[], value as f64);
+        family.add(&[], value);
         family
     };
     let mut cpu = Family::counter("process_cpu_seconds_total", "CPU seconds of all threads, user and system.");
@@ -171,17 +171,25 @@ fn process_families(values: ProcessValues) -> Vec<Family> {
     let mut modes = Family::counter("corelane_process_cpu_seconds_total", "CPU seconds of all threads, by mode.");
     modes.add(&[("mode", "user")], values.cpu_user_seconds);
     modes.add(&[("mode", "system")], values.cpu_system_seconds);
-    let mut families = vec![
+    vec![
         cpu,
         modes,
-        gauge("process_resident_memory_bytes", "Resident memory.", values.resident_bytes),
-        gauge("corelane_process_resident_memory_peak_bytes", "Highest resident memory so far.", values.resident_peak_bytes),
-        gauge("process_threads", "Threads.", values.threads),
-        gauge("process_open_fds", "Open file descriptors.", values.open_fds),
-        gauge("process_start_time_seconds", "When the process began, seconds since the epoch.", values.start_time_seconds),
-    ];
-    families.extend(values.fds_max.map(|limit| gauge("process_max_fds", "The limit of open file descriptors.", limit)));
-    families
+        gauge("process_resident_memory_bytes", "Resident memory.", values.resident_bytes as f64),
+        gauge(
+            "corelane_process_resident_memory_peak_bytes",
+            "Highest resident memory so far.",
+            values.resident_peak_bytes as f64,
+        ),
+        gauge("process_threads", "Threads.", values.threads as f64),
+        gauge("process_open_fds", "Open file descriptors.", values.open_fds as f64),
+        gauge("process_start_time_seconds", "When the process began, seconds since the epoch.", values.start_time_seconds as f64),
+        // Without a limit: infinity, which the format has.
+        gauge(
+            "process_max_fds",
+            "The limit of open file descriptors.",
+            values.fds_max.map_or(f64::INFINITY, |limit| limit as f64),
+        ),
+    ]
 }
 
 fn build_info() -> Family {

@@ -19,6 +19,9 @@ mod outcome;
 pub mod process;
 mod snapshot;
 
+#[cfg(test)]
+mod tests;
+
 pub use histogram::{BATCH_SECONDS, HistogramValues, SETTLE_SECONDS};
 pub use lane::{LaneMetrics, PartitionGauges};
 pub use metrics::{Build, Metrics};

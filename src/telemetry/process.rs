@@ -1,7 +1,7 @@
 //! What the kernel says of this process, from `/proc/self`.
 
-use procfs::process::{LimitValue, Process};
 use procfs::ProcResult;
+use procfs::process::{LimitValue, Process};
 
 /// One look at the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
