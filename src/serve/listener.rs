@@ -47,7 +47,7 @@ impl BoundedListener {
     /// Inside a runtime.
     pub(super) fn new(socket: std::net::TcpListener, limits: Limits) -> io::Result<Self> {
         let places = Places { free: Arc::new(Semaphore::new(limits.connections)), all: limits.connections };
-        let warnings = Throttle::new(Duration::from_secs(60));
+        let warnings = Throttle::new(Duration::from_mins(1));
         Ok(Self { socket: TcpListener::from_std(socket)?, limits, places, warnings })
     }
 

@@ -134,7 +134,9 @@ fn earlier_names(lanes: Lanes) -> Vec<Family> {
     consumed.add(&[], lanes.iter().map(|lane| lane.messages()).sum::<u64>() as f64);
 
     let mut batches = HistogramValues::empty(BATCH_SECONDS);
-    lanes.iter().for_each(|lane| batches.merge(&lane.batch_times()));
+    for lane in lanes {
+        batches.merge(&lane.batch_times());
+    }
     let mut duration = Family::histogram("kafka_consumer_processing_duration_seconds", "Time that a batch takes, all lanes.");
     duration.add_histogram(&[], &batches);
 

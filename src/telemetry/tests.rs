@@ -1,3 +1,6 @@
+// Counts are whole numbers, which floats hold exactly.
+#![allow(clippy::float_cmp)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

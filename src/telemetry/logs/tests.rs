@@ -1,7 +1,8 @@
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::throttle::Throttle;
-use super::{LogError, filter};
+use super::{Format, LogError, filter, init};
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -50,4 +51,53 @@ fn endless_keys_end_up_sharing_one() {
     let passed = (0..5000).filter(|key| throttle.pass_at(&key.to_string(), start).is_some()).count();
     assert!(passed <= 1026, "{passed} lines in one interval");
     assert_eq!(throttle.pass_at("fresh", start + INTERVAL), Some(0), "quiet keys are forgotten");
+}
+
+/// A subscriber is for a whole process, so the lines are written by a child: this test binary again, with this set to a format.
+const CHILD: &str = "CORELANE_TEST_LOG_FORMAT";
+
+#[test]
+fn child_writes_lines() {
+    let format = match std::env::var(CHILD).as_deref() {
+        Ok("human") => Format::Human,
+        Ok("json") => Format::Json,
+        _ => return,
+    };
+    let handle = init("info", format).unwrap();
+    assert!(matches!(init("info", format), Err(LogError::Twice { .. })));
+    tracing::info!(lane = 3, "first");
+    tracing::debug!("hidden");
+    tracing::info!(target: "hyper", "not ours");
+    handle.set_level("debug").unwrap();
+    tracing::debug!("second");
+    assert!(handle.set_level("corelane=loud").is_err());
+}
+
+fn lines_of_child(format: &str) -> Vec<String> {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "telemetry::logs::tests::child_writes_lines", "--nocapture"])
+        .env(CHILD, format)
+        .stdout(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(child.stderr).unwrap();
+    assert!(child.status.success(), "{text}");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn lines_for_people_go_to_stderr_without_colours_where_no_terminal_is() {
+    let lines = lines_of_child("human");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains(" INFO corelane::telemetry::logs::tests: first lane=3"), "{lines:?}");
+    assert!(lines[1].contains("DEBUG") && lines[1].ends_with("second"), "{lines:?}");
+    assert!(!lines.concat().contains('\u{1b}'), "{lines:?}");
+}
+
+#[test]
+fn lines_for_machines_are_one_object_each() {
+    let lines: Vec<serde_json::Value> = lines_of_child("json").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!((&lines[0]["level"], &lines[0]["message"], &lines[0]["lane"]), (&"INFO".into(), &"first".into(), &3.into()));
+    assert_eq!(lines[1]["message"], "second");
 }
