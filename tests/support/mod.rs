@@ -7,6 +7,8 @@
 
 pub mod child;
 pub mod kafka;
+pub mod process;
+pub mod readers;
 pub mod scratch;
 pub mod wait;
 
