@@ -1,0 +1,150 @@
+//! The ladder that all other tests climb: does it hold?
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    UInt16Array,
+};
+use parquet::arrow::ArrowWriter;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Message, Offset, TopicPartitionList};
+
+use serde_json::json;
+use support::kafka::ApacheKafka;
+use support::readers::{LakeReport, TableReport, disagreements, read_lake};
+use support::scratch::Scratch;
+use support::wait::eventually;
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn create_topic(kafka: &ApacheKafka, topic: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().unwrap();
+    let topics = [NewTopic::new(topic, 1, TopicReplication::Fixed(-1))];
+    let results = runtime().block_on(admin.create_topics(&topics, &AdminOptions::new())).unwrap();
+    assert_eq!(results, vec![Ok(topic.to_owned())]);
+}
+
+/// Returns once the broker has acknowledged.
+fn produce(kafka: &ApacheKafka, topic: &str, value: &str) {
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).set("acks", "all").create().unwrap();
+    producer.send(BaseRecord::<(), str>::to(topic).payload(value)).map_err(|(error, _)| error).unwrap();
+    producer.flush(Duration::from_secs(60)).unwrap();
+}
+
+/// All values of partition 0 from the start, once there are `count`.
+fn consume(kafka: &ApacheKafka, topic: &str, count: usize) -> Vec<String> {
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).set("group.id", "support-works").create().unwrap();
+    let mut partitions = TopicPartitionList::new();
+    partitions.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&partitions).unwrap();
+    let mut values = Vec::new();
+    eventually(Duration::from_secs(60), "the messages to come back", || {
+        while let Some(Ok(message)) = consumer.poll(Duration::from_millis(20)) {
+            values.push(String::from_utf8(message.payload().unwrap().to_vec()).unwrap());
+        }
+        (values.len() >= count).then_some(())
+    });
+    values
+}
+
+#[test]
+fn kafka_keeps_what_was_acknowledged_through_a_kill() {
+    let kafka = ApacheKafka::start(1, &[]);
+    create_topic(&kafka, "kept");
+    produce(&kafka, "kept", "before");
+    kafka.kill9(1);
+    kafka.restart(1);
+    produce(&kafka, "kept", "after");
+    assert_eq!(consume(&kafka, "kept", 2), ["before", "after"]);
+}
+
+/// Two files of readings with nulls, a sensor, times and bytes; no events; a hidden file that nobody may count.
+fn tiny_lake() -> Scratch {
+    let lake = Scratch::new("lake");
+    let write = |path: &str, offsets: std::ops::Range<i64>| {
+        let path = lake.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let rows = offsets.end - offsets.start;
+        let times = TimestampMicrosecondArray::from_iter_values(offsets.clone().map(|o| 1_700_000_000_000_000 + o));
+        let columns: [(&str, ArrayRef); 7] = [
+            ("event_time", Arc::new(times.with_timezone("UTC"))),
+            ("device_id", Arc::new(StringArray::from_iter_values(offsets.clone().map(|o| format!("gerät-{o}"))))),
+            ("temperature", Arc::new(offsets.clone().map(|o| (o % 2 == 0).then_some(0.1)).collect::<Float64Array>())),
+            ("switch_status", Arc::new(offsets.clone().map(|o| Some(o % 3 == 0)).collect::<BooleanArray>())),
+            ("quality", Arc::new(UInt16Array::from_iter_values((0..rows).map(|_| 60_000)))),
+            ("offset", Arc::new(Int64Array::from_iter_values(offsets.clone()))),
+            ("raw", Arc::new(BinaryArray::from_iter_values(offsets.map(|_| [0_u8, 0xff])))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut writer = ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    };
+    write("readings/date=2026-01-02/hour=03/one.parquet", 0..5);
+    write("readings/date=2026-01-02/hour=04/two.parquet", 5..12);
+    write("_staging/writer/readings/three.parquet", 12..20);
+    lake
+}
+
+#[test]
+fn three_readers_agree_on_a_tiny_lake() {
+    let lake = tiny_lake();
+    let report = read_lake(lake.path());
+    assert_eq!((report["events"].rows, report["rejects"].rows), (0, 0));
+    let readings = &report["readings"];
+    assert_eq!(readings.rows, 12);
+    let kinds: Vec<(&str, &str)> = readings.columns.iter().map(|(name, column)| (name.as_str(), column.kind.as_str())).collect();
+    let expected = [
+        ("device_id", "text"),
+        ("event_time", "time_utc"),
+        ("offset", "int64"),
+        ("quality", "uint16"),
+        ("raw", "bytes"),
+        ("switch_status", "bool"),
+        ("temperature", "float64"),
+    ];
+    assert_eq!(kinds, expected);
+    let value = |column: &str, name: &str| &readings.columns[column].values[name];
+    assert_eq!((value("offset", "sum"), value("offset", "max")), (&json!(66), &json!(11)));
+    assert_eq!((value("temperature", "count"), value("temperature", "max")), (&json!(6), &json!(0.1)));
+    assert_eq!((value("switch_status", "true"), value("raw", "bytes")), (&json!(4), &json!(24)));
+    assert_eq!(value("quality", "sum"), &json!(720_000));
+    assert_eq!(value("device_id", "bytes"), &json!(10 * 8 + 2 * 9), "ä has two bytes");
+    assert_eq!(value("event_time", "max"), &json!(1_700_000_000_000_011_i64));
+}
+
+/// The canary of `read_lake`: a reader that sees something else is found, by rows, kind, value and column.
+#[test]
+fn a_reader_that_differs_is_found() {
+    let one: LakeReport = serde_json::from_value(json!({"readings": {"rows": 2, "columns": {
+        "offset": {"kind": "int64", "count": 2, "sum": 3}, "temperature": {"kind": "float64", "count": 2, "sum": 0.3}}}}))
+    .unwrap();
+    let found = |change: &dyn Fn(&mut TableReport)| {
+        let mut other = one.clone();
+        change(other.get_mut("readings").unwrap());
+        disagreements(&[("a".to_owned(), one.clone()), ("b".to_owned(), other)].into()).len()
+    };
+    let set = |report: &mut TableReport, column: &str, name: &str, value: serde_json::Value| {
+        report.columns.get_mut(column).unwrap().values.insert(name.to_owned(), value);
+    };
+    assert_eq!(found(&|_| {}), 0);
+    assert_eq!(found(&|report| set(report, "temperature", "sum", json!(0.1 + 0.2))), 0, "another order of adding");
+    assert_eq!(found(&|report| set(report, "temperature", "sum", json!(0.300_001))), 1);
+    assert_eq!(found(&|report| set(report, "offset", "sum", json!(4))), 1);
+    assert_eq!(found(&|report| report.rows = 3), 1);
+    assert_eq!(found(&|report| report.columns.get_mut("offset").unwrap().kind = "int32".to_owned()), 1);
+    assert_eq!(found(&|report| drop(report.columns.remove("offset"))), 1);
+}
