@@ -85,6 +85,18 @@ impl MemoryKafka {
         self.state().input.get(source).map_or(0, |log| i64::try_from(log.len()).unwrap_or(i64::MAX))
     }
 
+    /// The messages of an input partition with their offsets.
+    pub fn messages(&self, source: &TopicPartition) -> Vec<(i64, MemoryRecord)> {
+        let state = self.state();
+        let log = state.input.get(source).map_or(&[][..], Vec::as_slice);
+        (0..).zip(log).filter_map(|(offset, record)| Some((offset, record.clone()?))).collect()
+    }
+
+    /// The offset of the last message of an input partition.
+    pub fn last_message(&self, source: &TopicPartition) -> Option<i64> {
+        self.messages(source).last().map(|(offset, _)| *offset)
+    }
+
     /// Sets a committed offset, as an operator or the start of a group does.
     pub fn set_committed(&self, source: &TopicPartition, offset: i64, metadata: &str) {
         self.state().committed.insert(source.clone(), (offset, metadata.to_owned()));
