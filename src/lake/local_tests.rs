@@ -26,10 +26,8 @@ impl Place {
     }
 
     fn files(&self) -> Vec<String> {
-        let mut files: Vec<_> = fs::read_dir(self.staging())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut files: Vec<_> =
+            fs::read_dir(self.staging()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         files.sort();
         files
     }

@@ -29,9 +29,9 @@ fn a_lake_and_its_instance_last() {
     assert_eq!((again.id(), again.instance()), (id, instance.as_str()));
     assert_eq!(again.writer("plant", 3), format!("plant.{instance}.3"));
     assert_eq!(LakeIdentity::read(&path).unwrap(), Some(LakeIdentity { lake: id, group: "plant".to_owned() }));
-    let drafts = fs::read_dir(path.join(names::OWN)).unwrap().filter(|entry| {
-        entry.as_ref().is_ok_and(|entry| entry.path().to_string_lossy().ends_with(".tmp"))
-    });
+    let drafts = fs::read_dir(path.join(names::OWN))
+        .unwrap()
+        .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().to_string_lossy().ends_with(".tmp")));
     assert_eq!(drafts.count(), 0);
 }
 
@@ -164,23 +164,33 @@ fn an_audit_sees_committed_segments_in_order_and_refuses_strangers() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path(), options("plant", Some("a"))).unwrap();
     let mut storage = lake.storage("plant.a.0").unwrap();
-    let segments: Vec<_> = [(crate::batch::Table::Readings, 492_001), (crate::batch::Table::Events, 492_000), (crate::batch::Table::Readings, 492_000)]
-        .map(|(table, hour)| crate::batch::EncodedSegment { table, hour: crate::batch::Hour(hour), rows: 1, bytes: vec![7], crc32c: 0 })
-        .into();
+    let segments: Vec<_> = [
+        (crate::batch::Table::Readings, 492_001),
+        (crate::batch::Table::Events, 492_000),
+        (crate::batch::Table::Readings, 492_000),
+    ]
+    .map(|(table, hour)| crate::batch::EncodedSegment {
+        table,
+        hour: crate::batch::Hour(hour),
+        rows: 1,
+        bytes: vec![7],
+        crc32c: 0,
+    })
+    .into();
     let epoch = Uuid::now_v7();
     let staged = storage.put(epoch, &segments).unwrap();
     assert_eq!(lake.visible_segments().count(), 0, "staged is not visible");
     storage.reveal(&staged).unwrap();
     let seen: Vec<_> = lake.visible_segments().map(Result::unwrap).collect();
     let names: Vec<_> = seen.iter().map(|segment| format!("{} {}", segment.name.table.name(), segment.name.hour)).collect();
-    assert_eq!(names, ["events 2026-02-15T00", "readings 2026-02-15T00", "readings 2026-02-15T01"]);
+    assert_eq!(names, ["events 2026-02-16T00", "readings 2026-02-16T00", "readings 2026-02-16T01"]);
     for segment in &seen {
         assert_eq!((segment.name.epoch, segment.writer.as_str()), (epoch, "plant.a.0"));
         assert_eq!(segment.path, lake.root().join(&segment.relative));
         assert_eq!(segment.relative, storage.visible_path(&segment.name));
     }
-    fs::write(dir.path().join("readings/date=2026-02-15/part.parquet"), "x").unwrap();
-    fs::write(dir.path().join("readings/date=2026-02-15/notes.txt"), "x").unwrap();
+    fs::write(dir.path().join("readings/date=2026-02-16/part.parquet"), "x").unwrap();
+    fs::write(dir.path().join("readings/date=2026-02-16/notes.txt"), "x").unwrap();
     let (good, bad): (Vec<_>, Vec<_>) = lake.visible_segments().partition(Result::is_ok);
     assert_eq!((good.len(), bad.len()), (3, 1));
 }
