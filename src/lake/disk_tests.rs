@@ -45,6 +45,23 @@ fn a_move_never_replaces() {
 }
 
 #[test]
+fn a_file_system_that_cannot_refuse_to_replace_links_instead() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    for code in [libc::EINVAL, libc::ENOSYS, libc::EOPNOTSUPP] {
+        let cannot = || Err(io::Error::from_raw_os_error(code));
+        fs::write(&from, "new").unwrap();
+        fs::write(&to, "old").unwrap();
+        assert_eq!(finish_move(cannot(), &from, &to).unwrap(), Moved::Occupied);
+        assert_eq!(fs::read(&to).unwrap(), b"old");
+        fs::remove_file(&to).unwrap();
+        assert_eq!(finish_move(cannot(), &from, &to).unwrap(), Moved::Yes);
+        assert_eq!(fs::read(&to).unwrap(), b"new");
+        assert_eq!(finish_move(cannot(), &from, &to).unwrap(), Moved::NoSource);
+    }
+}
+
+#[test]
 fn a_crash_between_link_and_unlink_is_finished() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (dir.path().join("from"), dir.path().join("to"));

@@ -27,6 +27,7 @@ fn segments_go_from_staged_to_revealed_or_discarded() {
     assert_eq!(handle.discarded(), dropped.iter().map(|one| one.name.clone()).collect::<Vec<_>>());
     assert_eq!(handle.quarantined().len(), 2);
     assert!(handle.clone().reveal(&dropped).is_err(), "neither staged nor revealed");
+    assert!(handle.clone().quarantine(&dropped, "why").is_err(), "neither staged nor put aside");
 }
 
 #[test]

@@ -1,4 +1,8 @@
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use super::*;
+use crate::batch::{EncodedSegment, Hour, Table};
 use crate::lake::{Storage, names};
 
 fn options(group: &str, instance: Option<&str>) -> OpenOptions {
@@ -97,6 +101,50 @@ fn the_lock_of_a_dead_process_does_not_block() {
 }
 
 #[test]
+fn a_killed_process_gives_up_its_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Lake::open(dir.path(), options("plant", Some("one"))).unwrap());
+    let lock = dir.path().join(names::OWN).join("instances/one.lock");
+    fs::write(&lock, "pid 4711 on plant-7\n").unwrap();
+    // A shell that holds the lock itself: nothing of it survives the kill.
+    let mut holder = Command::new("sh")
+        .args(["-c", "exec 9<\"$1\"; flock -x 9 && echo locked; read -r _", "sh"])
+        .arg(&lock)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "locked\n");
+    let message = refusal(dir.path(), "plant", Some("one"));
+    assert!(message.contains("pid 4711 on plant-7"), "{message}");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    Lake::open(dir.path(), options("plant", Some("one"))).unwrap();
+}
+
+#[test]
+fn processes_that_start_at_once_share_one_new_lake() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = std::sync::Barrier::new(8);
+    let lakes: Vec<Lake> = std::thread::scope(|scope| {
+        let open = |number: usize| {
+            let (start, path) = (&start, dir.path());
+            scope.spawn(move || {
+                start.wait();
+                Lake::open(path, options("plant", Some(&format!("i{number}")))).unwrap()
+            })
+        };
+        let threads: Vec<_> = (0..8).map(open).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(lakes.iter().all(|lake| lake.id() == lakes[0].id()));
+    let written = LakeIdentity::read(dir.path()).unwrap().unwrap();
+    assert_eq!(written.lake, lakes[0].id());
+}
+
+#[test]
 fn names_that_make_no_writer_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for group in ["", "a b", "a/b", "gruppe-ä"] {
@@ -116,13 +164,7 @@ fn the_longest_writer_still_names_a_file() {
     let writer = lake.writer("plant", 99_999);
     assert_eq!(writer.len(), WRITER_LENGTH_MAX);
     let mut storage = lake.storage(&writer).unwrap();
-    let segment = crate::batch::EncodedSegment {
-        table: crate::batch::Table::Readings,
-        hour: crate::batch::Hour(0),
-        rows: 1,
-        bytes: vec![1],
-        crc32c: 0,
-    };
+    let segment = EncodedSegment { table: Table::Readings, hour: Hour(0), rows: 1, bytes: vec![1], crc32c: 0 };
     let staged = storage.put(Uuid::now_v7(), &[segment]).unwrap();
     storage.reveal(&staged).unwrap();
     assert_eq!(lake.visible_segments().count(), 1);
@@ -164,19 +206,9 @@ fn an_audit_sees_committed_segments_in_order_and_refuses_strangers() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path(), options("plant", Some("a"))).unwrap();
     let mut storage = lake.storage("plant.a.0").unwrap();
-    let segments: Vec<_> = [
-        (crate::batch::Table::Readings, 492_001),
-        (crate::batch::Table::Events, 492_000),
-        (crate::batch::Table::Readings, 492_000),
-    ]
-    .map(|(table, hour)| crate::batch::EncodedSegment {
-        table,
-        hour: crate::batch::Hour(hour),
-        rows: 1,
-        bytes: vec![7],
-        crc32c: 0,
-    })
-    .into();
+    let segments: Vec<_> = [(Table::Readings, 492_001), (Table::Events, 492_000), (Table::Readings, 492_000)]
+        .map(|(table, hour)| EncodedSegment { table, hour: Hour(hour), rows: 1, bytes: vec![7], crc32c: 0 })
+        .into();
     let epoch = Uuid::now_v7();
     let staged = storage.put(epoch, &segments).unwrap();
     assert_eq!(lake.visible_segments().count(), 0, "staged is not visible");

@@ -13,8 +13,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::batch::{
-    EventColumns, Format, Headers, RawRow, ReadingColumns, RejectReason, RejectRow, SensorColumns, SensorValues, Span,
-    TopicPartition,
+    EventColumns, Headers, RawRow, ReadingColumns, RejectReason, RejectRow, SensorColumns, SensorValues, Span, TopicPartition,
 };
 
 fn settings() -> PersistSettings {
@@ -76,7 +75,7 @@ fn readings(first: i64, rows: usize, dictionaries: &mut Dictionaries) -> Reading
         source: none.clone(),
         sensors: vec![number(numbers), number(empty.clone()), number(empty.clone()), number(empty), switch],
         quality: (first..).take(rows).map(|row| if row == first { 256 } else { 0 }).collect(),
-        extra: StringArray::from_iter((first..).take(rows).map(|row| (row % 2 == 1).then(|| format!("{{\"n\":{row}}}")))),
+        extra: (first..).take(rows).map(|row| (row % 2 == 1).then(|| format!("{{\"n\":{row}}}"))).collect::<StringArray>(),
         format: UInt8Array::from_iter_values((first..).take(rows).map(|row| u8::try_from(row % 5).unwrap())),
     }
 }
@@ -115,16 +114,13 @@ fn batch(readings: ReadingColumns, events: EventColumns, rejects: Vec<RejectRow>
 }
 
 fn reject(row: usize, reason: RejectReason) -> RejectRow {
-    RejectRow { row, offset: 100 + row as i64, kafka_time_ms: row as i64 - 1, reason, detail: format!("row {row}") }
+    let index = i64::try_from(row).unwrap();
+    RejectRow { row, offset: 100 + index, kafka_time_ms: index - 1, reason, detail: format!("row {row}") }
 }
 
 fn raw<'a>(values: &[Option<&'a [u8]>]) -> RawBatch<'a> {
-    let row = |(index, &value)| RawRow { offset: 100 + index as i64, kafka_time_ms: 0, key: None, value, headers: Headers::NONE };
-    RawBatch {
-        source: TopicPartition::new("device-data", 3),
-        rows: values.iter().enumerate().map(row).collect(),
-        ingest_time_us: 0,
-    }
+    let row = |(offset, &value)| RawRow { offset, kafka_time_ms: 0, key: None, value, headers: Headers::NONE };
+    RawBatch { source: TopicPartition::new("device-data", 3), rows: (100..).zip(values).map(row).collect(), ingest_time_us: 0 }
 }
 
 fn read(segment: &EncodedSegment) -> RecordBatch {
@@ -354,7 +350,7 @@ fn what_does_not_fit_is_an_error_and_no_panic() {
     sensors.readings.sensors.pop();
     assert!(matches!(append(&sensors, settings()), PersistError::Columns { .. }));
     let mut format = good.clone();
-    format.readings.format = UInt8Array::from(vec![0, Format::ALL.len() as u8]);
+    format.readings.format = UInt8Array::from(vec![0, 5]);
     assert!(matches!(append(&format, settings()), PersistError::Format { code: 5, row: 1 }));
     let mut reject_only = good.clone();
     reject_only.readings = readings(0, 0, &mut Dictionaries::default());
