@@ -13,9 +13,12 @@ mod machine;
 mod merge;
 mod properties;
 mod quantity;
+mod reference;
 mod resolve;
 mod resolved;
+mod schema;
 mod sensors;
+mod show;
 mod source;
 mod table;
 mod value;
@@ -27,10 +30,13 @@ use std::path::{Path, PathBuf};
 pub use fault::{Fault, FaultKind, Faults};
 pub use machine::Machine;
 pub use properties::{PROTECTED, Protected, protected_property};
+pub use reference::reference;
 pub use resolved::{
     Compression, Config, Cores, Delivery, Epoch, Kafka, Lake, Lanes, LogFormat, Memory, Runtime, Secret, Serve, Simulate, Start,
     Telemetry, Windows,
 };
+pub use schema::schema;
+pub use show::show;
 pub use source::{Source, read_files};
 
 use checked::Reading;
