@@ -47,10 +47,12 @@ impl Checked {
             Data::Map(entries) => entries.iter().for_each(|entry| self.entry(path, entry, notes)),
             // `kafka:` and nothing below it: what is missing will be said of its keys.
             Data::Scalar { .. } if node.is_null() => {}
-            Data::Scalar { .. } | Data::List(_) => {
-                let message = format!("a map is wanted, here is {}", node.described());
-                let remedy = format!("write keys below it: {}", table::children(path).join(", "));
-                notes.add(FaultKind::WrongType, node.place, path, message, remedy);
+            Data::Scalar { .. } | Data::List(_) | Data::Refused => {
+                if node.data != Data::Refused {
+                    let message = format!("a map is wanted, here is {}", node.described());
+                    let remedy = format!("write keys below it: {}", table::children(path).join(", "));
+                    notes.add(FaultKind::WrongType, node.place, path, message, remedy);
+                }
                 // The whole section is unknown now; nothing more is said about its keys.
                 for key in KEYS.iter().filter(|key| path.is_empty() || key.path.starts_with(&format!("{path}."))) {
                     self.refuse(key, node.place);
@@ -122,8 +124,8 @@ impl Checked {
         };
         let origin = Origin { source: usize::MAX, before: 0 };
         let mut reader = Reader { path: key.path.to_owned(), why: key.why, notes };
-        let value = yaml::parse(text, origin, reader.notes).and_then(|node| reader.read(key.kind, &node));
-        match value {
+        let tree = yaml::parse(text, origin, reader.notes);
+        match reader.read(key.kind, &tree.root) {
             Some(value) => drop(self.values.insert(key.path, value)),
             None => drop(self.faulty.insert(key.path)),
         }

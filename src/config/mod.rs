@@ -64,19 +64,23 @@ pub fn load(
     named.extend(sets.iter().map(|set| Source::new("--set", set.clone())));
     for (source, Source { text, .. }) in named.iter().enumerate() {
         let tree = if source < files {
-            yaml::parse(text, Origin { source, before: 0 }, &mut notes)
+            Some(yaml::parse(text, Origin { source, before: 0 }, &mut notes))
         } else {
             merge::set(text, source, &mut notes)
         };
-        match tree {
+        if tree.as_ref().is_none_or(|tree| !tree.complete) {
+            reading = Reading::Broken;
+        }
+        if let Some(tree) = tree {
             // The root stands where the first file begins, whatever is merged into it.
-            Some(tree) => root = Node { place: first, ..merge::merge(root, tree) },
-            None => reading = Reading::Broken,
+            root = Node { place: first, ..merge::merge(root, tree.root) };
         }
     }
-    variables::expand(&mut root, environment, &mut notes);
+    variables::expand(&mut root, "", environment, &mut notes);
     let checked = checked::check(&root, reading, &mut notes);
-    limits::check(&checked, &mut notes);
+    if reading == Reading::Complete {
+        limits::check(&checked, &mut notes);
+    }
     let config = resolve::resolve(&checked, machine, &mut notes);
     match config {
         Some(config) if notes.is_empty() => Ok(config),

@@ -67,6 +67,9 @@ impl Reader<'_> {
 
     /// Notes that something else stands here than is wanted.
     pub(super) fn wrong(&mut self, node: &Node, wanted: &str, remedy: &str) {
+        if node.data == Data::Refused {
+            return;
+        }
         let message = format!("{wanted} is wanted, here is {}", node.described());
         self.notes.add(FaultKind::WrongType, node.place, self.path.as_str(), message, remedy);
     }
@@ -93,6 +96,7 @@ impl Reader<'_> {
         match node.scalar() {
             Some(Scalar::String(text)) if !text.is_empty() => Some(text.into_owned()),
             // What stands here is not repeated: it may be the secret.
+            _ if node.data == Data::Refused => None,
             _ => {
                 let message = "a text that is not empty is wanted";
                 let remedy = "put it in \"quotes\", or in a file and name that with the key that ends in _file";
@@ -322,6 +326,8 @@ impl Reader<'_> {
                 good = false;
             } else if let (Data::Scalar { text, .. }, false) = (&entry.node.data, entry.node.is_null()) {
                 pairs.insert(entry.key.clone(), text.clone());
+            } else if entry.node.data == Data::Refused {
+                good = false;
             } else {
                 let message = format!("a text, number or boolean is wanted, here is {}", entry.node.described());
                 self.notes.add(FaultKind::WrongType, entry.node.place, path, message, "write the property's value as one word");
@@ -335,7 +341,7 @@ impl Reader<'_> {
 fn scalar_text(node: &Node) -> Option<&str> {
     match &node.data {
         Data::Scalar { text, .. } => Some(text),
-        Data::List(_) | Data::Map(_) => None,
+        Data::List(_) | Data::Map(_) | Data::Refused => None,
     }
 }
 

@@ -2,17 +2,22 @@
 //! structure, and never expanded again.
 
 use super::fault::{FaultKind, Notes, Place};
+use super::table;
 use super::yaml::{Data, Node, Quote};
 
 /// The environment, as a function: None where a variable is not set.
 pub(super) type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// Replaces the variables in all values of the tree. Keys stay as they are.
-pub(super) fn expand(node: &mut Node, environment: &Environment<'_>, notes: &mut Notes) {
+/// Replaces the variables in all values of the tree below `path`. Keys stay as they are.
+pub(super) fn expand(node: &mut Node, path: &str, environment: &Environment<'_>, notes: &mut Notes) {
     let place = node.place;
     match &mut node.data {
-        Data::List(items) => items.iter_mut().for_each(|item| expand(item, environment, notes)),
-        Data::Map(entries) => entries.iter_mut().for_each(|entry| expand(&mut entry.node, environment, notes)),
+        Data::List(items) => {
+            items.iter_mut().enumerate().for_each(|(index, item)| expand(item, &format!("{path}[{index}]"), environment, notes));
+        }
+        Data::Map(entries) => {
+            entries.iter_mut().for_each(|entry| expand(&mut entry.node, &table::join(path, &entry.key), environment, notes));
+        }
         Data::Scalar { text, quote } if text.contains("${") => {
             let at = |characters: usize| match quote {
                 Quote::Plain => Place { column: place.column + characters, ..place },
@@ -20,15 +25,19 @@ pub(super) fn expand(node: &mut Node, environment: &Environment<'_>, notes: &mut
                 // The line within the block is not known; its `|` is near enough.
                 Quote::Block => place,
             };
-            *text = expand_text(text, environment, &mut |characters, message, remedy| {
-                notes.add(FaultKind::Variable, at(characters), "", message, remedy);
+            let mut good = true;
+            let expanded = expand_text(text, environment, &mut |characters, message, remedy| {
+                notes.add(FaultKind::Variable, at(characters), path, message, remedy);
+                good = false;
             });
-            // An unset variable with an empty default is an empty text, not "no value".
-            if text.is_empty() {
-                *quote = Quote::Quoted;
-            }
+            node.data = match (good, *quote) {
+                (false, _) => Data::Refused,
+                // An unset variable with an empty default is an empty text, not "no value".
+                (true, Quote::Plain) if expanded.is_empty() => Data::Scalar { text: expanded, quote: Quote::Quoted },
+                (true, quote) => Data::Scalar { text: expanded, quote },
+            };
         }
-        Data::Scalar { .. } => {}
+        Data::Scalar { .. } | Data::Refused => {}
     }
 }
 
@@ -67,7 +76,8 @@ fn value_of(inner: &str, environment: &Environment<'_>) -> Result<String, (Strin
     let (name, operation) = inner.split_at(name_end);
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err((
-            format!("`${{{inner}}}` does not name a variable"),
+            // What stands there is not repeated: it may be part of a password.
+            "`${…}` does not name a variable".into(),
             "write `${NAME}`; letters, digits and `_`, no digit first; `$${` is a literal `${`".into(),
         ));
     }
@@ -86,7 +96,7 @@ fn value_of(inner: &str, environment: &Environment<'_>) -> Result<String, (Strin
         return filled.ok_or_else(|| (format!("the variable {name} is not set or empty: {message}"), format!("set {name}")));
     }
     Err((
-        format!("`${{{inner}}}` is of no known form"),
+        format!("`${{{name}…}}` is of no known form"),
         format!("write `${{{name}}}`, `${{{name}:-default}}` or `${{{name}:?message}}`"),
     ))
 }

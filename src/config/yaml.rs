@@ -8,6 +8,7 @@ use saphyr::Scalar;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::fault::{FaultKind, Notes, Place};
+use super::table;
 
 /// Deeper than any configuration; what is deeper is an attack or a mistake.
 const DEPTH_MAX: usize = 32;
@@ -26,6 +27,8 @@ pub(super) enum Data {
     Scalar { text: String, quote: Quote },
     List(Vec<Node>),
     Map(Vec<Entry>),
+    /// A value that has a fault already, so that nothing more is said about it.
+    Refused,
 }
 
 /// How a scalar is written: decides whether `123` is a number, and where its first character stands.
@@ -55,7 +58,7 @@ impl Node {
             Data::Scalar { text, quote: Quote::Plain } if text.is_empty() => Some(Scalar::Null),
             Data::Scalar { text, quote: Quote::Plain } => Some(Scalar::parse_from_cow(Cow::Borrowed(text))),
             Data::Scalar { text, .. } => Some(Scalar::String(Cow::Borrowed(text))),
-            Data::List(_) | Data::Map(_) => None,
+            Data::List(_) | Data::Map(_) | Data::Refused => None,
         }
     }
 
@@ -68,6 +71,7 @@ impl Node {
         match (&self.data, self.scalar()) {
             (Data::List(_), _) => "a list".into(),
             (Data::Map(_), _) => "a map".into(),
+            (Data::Refused, _) => "a value with a fault".into(),
             (_, Some(Scalar::Null)) => "no value".into(),
             (Data::Scalar { text, .. }, Some(Scalar::Boolean(_))) => format!("the boolean {text}"),
             (Data::Scalar { text, .. }, Some(Scalar::Integer(_) | Scalar::FloatingPoint(_))) => format!("the number {text}"),
@@ -90,30 +94,22 @@ impl Origin {
     }
 }
 
-/// Reads one text. None: it could not be read to its end, and the notes say why.
-pub(super) fn parse(text: &str, origin: Origin, notes: &mut Notes) -> Option<Node> {
+/// What could be read of one text.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) root: Node,
+    /// False: reading stopped at a fault that is noted; the tree holds what stands before it.
+    pub(super) complete: bool,
+}
+
+/// Reads one text.
+pub(super) fn parse(text: &str, origin: Origin, notes: &mut Notes) -> Tree {
     let mut builder = Builder { origin, notes, stack: Vec::new(), anchors: BTreeMap::new(), nodes: 0, root: None };
-    let mut parser = Parser::new_from_str(text);
-    let mut documents = 0_usize;
-    while let Some(event) = parser.next_event() {
-        match event {
-            Ok((Event::DocumentStart(_), span)) => {
-                documents += 1;
-                if documents > 1 {
-                    builder.refuse(span.start, "a second document in one file", "give each document a file of its own; later files win");
-                    return None;
-                }
-            }
-            Ok((event, span)) => builder.take(event, span.start)?,
-            Err(error) => {
-                let message = format!("not YAML: {}", error.info());
-                builder.refuse(*error.marker(), &message, "correct the line; texts with special characters go in \"quotes\"");
-                return None;
-            }
-        }
-    }
+    let complete = builder.read(text).is_some();
+    builder.close();
     let start = Place { source: origin.source, line: 1, column: 1 + origin.before };
-    Some(builder.root.unwrap_or_else(|| Node::null(start)))
+    let root = builder.root.unwrap_or_else(|| Node::null(start));
+    Tree { root, complete }
 }
 
 /// A list or map that is not closed yet.
@@ -126,6 +122,15 @@ struct Frame {
 enum Content {
     List(Vec<Node>),
     Map { entries: Vec<Entry>, seen: BTreeMap<String, Place>, key: PendingKey },
+}
+
+impl Content {
+    fn into_data(self) -> Data {
+        match self {
+            Content::List(items) => Data::List(items),
+            Content::Map { entries, .. } => Data::Map(entries),
+        }
+    }
 }
 
 /// The key whose value comes next.
@@ -147,6 +152,51 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// None: reading ends before the end of the text.
+    fn read(&mut self, text: &str) -> Option<()> {
+        let mut documents = 0_usize;
+        let mut parser = Parser::new_from_str(text);
+        while let Some(event) = parser.next_event() {
+            match event {
+                Ok((Event::DocumentStart(_), span)) => {
+                    documents += 1;
+                    if documents > 1 {
+                        let remedy = "give each document a file of its own; later files win";
+                        self.refuse(span.start, "a second document in one file", remedy);
+                        return None;
+                    }
+                }
+                Ok((event, span)) => self.take(event, span.start)?,
+                Err(error) => {
+                    let line = text.lines().nth(error.marker().line().saturating_sub(1)).unwrap_or_default();
+                    let remedy = if line.contains("${") {
+                        "put `${…}` in \"quotes\" where it stands inside of {} or []"
+                    } else {
+                        "correct the line; texts with special characters go in \"quotes\", and tabs do not indent"
+                    };
+                    self.refuse(*error.marker(), &format!("not YAML: {}", error.info()), remedy);
+                    return None;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Closes what is still open, so that what stands before a fault is checked too. The value that was under way is unknown.
+    fn close(&mut self) {
+        while let Some(mut frame) = self.stack.pop() {
+            if let Content::Map { entries, key, .. } = &mut frame.content
+                && let PendingKey::Known(key, key_place) = std::mem::replace(key, PendingKey::None)
+            {
+                entries.push(Entry { key, key_place, node: Node { place: key_place, data: Data::Refused } });
+            }
+            let data = frame.content.into_data();
+            if self.put(Node { place: frame.place, data }, 0, 0).is_none() {
+                return;
+            }
+        }
+    }
+
     fn refuse(&mut self, mark: Marker, message: &str, remedy: &str) {
         self.notes.add(FaultKind::Syntax, self.origin.place(mark), "", message, remedy);
     }
@@ -170,11 +220,7 @@ impl Builder<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let frame = self.stack.pop()?;
-                let data = match frame.content {
-                    Content::List(items) => Data::List(items),
-                    Content::Map { entries, .. } => Data::Map(entries),
-                };
-                let node = Node { place: frame.place, data };
+                let node = Node { place: frame.place, data: frame.content.into_data() };
                 let size = if frame.anchor == 0 { 1 } else { count(&node) };
                 self.put(node, frame.anchor, size)
             }
@@ -200,6 +246,15 @@ impl Builder<'_> {
         Some(())
     }
 
+    /// The keys that lead to the open map, dotted.
+    fn section(&self) -> String {
+        let keys = self.stack.iter().filter_map(|frame| match &frame.content {
+            Content::Map { key: PendingKey::Known(key, _), .. } => Some(key.as_str()),
+            Content::Map { .. } | Content::List(_) => None,
+        });
+        keys.collect::<Vec<_>>().join(".")
+    }
+
     /// Puts a complete node where it belongs: into the open list or map, as its key, or as the root.
     fn put(&mut self, node: Node, anchor: usize, size: usize) -> Option<()> {
         self.nodes += size;
@@ -212,11 +267,12 @@ impl Builder<'_> {
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), size));
         }
+        let section = self.section();
         match self.stack.last_mut().map(|frame| &mut frame.content) {
             None => self.root = Some(node),
             Some(Content::List(items)) => items.push(node),
             Some(Content::Map { entries, seen, key }) => match std::mem::replace(key, PendingKey::None) {
-                PendingKey::None => *key = pending(node, seen, self.notes),
+                PendingKey::None => *key = pending(node, &section, seen, self.notes),
                 PendingKey::Known(key, key_place) => entries.push(Entry { key, key_place, node }),
                 PendingKey::Refused => {}
             },
@@ -232,21 +288,21 @@ fn is_text_tag(tag: Option<&Tag>) -> bool {
 fn count(node: &Node) -> usize {
     // Aliases of aliases go deeper than DEPTH_MAX, but each level costs nodes: NODES_MAX allows a depth of about 1,100.
     match &node.data {
-        Data::Scalar { .. } => 1,
+        Data::Scalar { .. } | Data::Refused => 1,
         Data::List(items) => 1 + items.iter().map(count).sum::<usize>(),
         Data::Map(entries) => 1 + entries.iter().map(|entry| count(&entry.node)).sum::<usize>(),
     }
 }
 
-fn pending(node: Node, seen: &mut BTreeMap<String, Place>, notes: &mut Notes) -> PendingKey {
+fn pending(node: Node, section: &str, seen: &mut BTreeMap<String, Place>, notes: &mut Notes) -> PendingKey {
     let place = node.place;
     let Data::Scalar { text, .. } = node.data else {
-        notes.add(FaultKind::WrongType, place, "", "a list or map as a key", "keys are words");
+        notes.add(FaultKind::WrongType, place, section, "a list or map as a key", "keys are words");
         return PendingKey::Refused;
     };
     if let Some(first) = seen.get(&text) {
         let message = format!("the key `{text}` is here twice, first on line {}", first.line);
-        notes.add(FaultKind::DuplicateKey, place, text, message, "keep one of the two");
+        notes.add(FaultKind::DuplicateKey, place, table::join(section, &text), message, "keep one of the two");
         return PendingKey::Refused;
     }
     seen.insert(text.clone(), place);
