@@ -4,7 +4,6 @@
 //! `./dev setup` had Kafka's own tool write once, and the JVM reads its classes from an archive where there is one.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -211,7 +210,7 @@ impl Drop for ApacheKafka {
         if std::thread::panicking() {
             for node in self.nodes().iter() {
                 let log = fs::read_to_string(&node.log).unwrap_or_default();
-                let _ = writeln!(std::io::stderr(), "--- the end of {}:\n{}", node.log.display(), tail(&log, 15));
+                eprintln!("--- the end of {}:\n{}", node.log.display(), tail(&log, 15));
             }
         }
     }
