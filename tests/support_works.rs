@@ -1,5 +1,8 @@
 //! The ladder that all other tests climb: does it hold?
 
+// A test that unwraps fails where it stands, which is what one wants of it; clippy.toml allows it in #[test] functions only.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::sync::Arc;
@@ -41,7 +44,7 @@ fn produce(kafka: &ApacheKafka, topic: &str, value: &str) {
     let producer: BaseProducer =
         ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).set("acks", "all").create().unwrap();
     producer.send(BaseRecord::<(), str>::to(topic).payload(value)).map_err(|(error, _)| error).unwrap();
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_mins(1)).unwrap();
 }
 
 /// All values of partition 0 from the start, once there are `count`.
@@ -52,7 +55,7 @@ fn consume(kafka: &ApacheKafka, topic: &str, count: usize) -> Vec<String> {
     partitions.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&partitions).unwrap();
     let mut values = Vec::new();
-    eventually(Duration::from_secs(60), "the messages to come back", || {
+    eventually(Duration::from_mins(1), "the messages to come back", || {
         while let Some(Ok(message)) = consumer.poll(Duration::from_millis(20)) {
             values.push(String::from_utf8(message.payload().unwrap().to_vec()).unwrap());
         }
