@@ -2,9 +2,9 @@
 
     lake_labels.py LAKE LABELS
 
-A label and a row belong together by (partition, offset): one topic, one file of labels. Every message must be in exactly one table,
-once, with what its label expects. `wrong` counts by aspect (table, reason, format, event_time, quality, and each sensor's value and
-quality), `by_fault` by what was injected; `first` shows ten mismatches whole.
+A label and a row belong together by topic, partition and offset. Every message must be in exactly one table, once, with what its
+label expects. `wrong` counts by aspect (table, reason, device_id, format, kafka_time, event_time, quality, and each sensor's value
+and quality), `by_fault` by what was injected; `first` shows ten mismatches whole. Kafka must keep the producer's timestamps.
 """
 
 import json
@@ -36,7 +36,7 @@ def rows_of(lake):
                    f"NULL::USMALLINT AS quality, {no_sensors}",
     }
     selects = [
-        f"SELECT '{table}' AS in_table, partition, \"offset\", kafka_time, {columns[table]} "
+        f"SELECT '{table}' AS in_table, topic, partition, \"offset\", kafka_time, {columns[table]} "
         f"FROM read_parquet({quoted(lake / table / 'date=*/hour=*/*.parquet')}, hive_partitioning = false)"
         for table in TABLES
         if any((lake / table).glob("date=*/hour=*/*.parquet"))
@@ -50,16 +50,17 @@ def aspects():
         "table": "r.in_table IS DISTINCT FROM l.expected_table",
         "kafka_time": "epoch_ms(r.kafka_time) IS DISTINCT FROM l.kafka_time_ms",
     }
-    where_reject = {"reason": "r.reason IS DISTINCT FROM l.reason"}
+    where_reject = {"reason": "r.reason IS DISTINCT FROM l.expected_reason"}
     where_event = {"event_time": "r.event_time IS DISTINCT FROM l.event_time"}
     where_reading = {
-        "format": "r.format IS DISTINCT FROM l.format",
+        "device_id": "r.device_id IS DISTINCT FROM l.device_id",
+        "format": "r.format IS DISTINCT FROM l.expected_format",
         "quality": f"(r.quality::INTEGER & {0xffff & ~FROM_NEIGHBOURS}) IS DISTINCT FROM l.quality::INTEGER",
     }
     for sensor in SENSORS:
         where_reading[sensor] = (
             f"(r.{sensor} IS NULL) <> (l.{sensor} IS NULL) "
-            f"OR abs(r.{sensor} - l.{sensor}) > {RELATIVE_ERROR} * greatest(abs(l.{sensor}), 1)"
+            f"OR abs(r.{sensor} - l.{sensor}::DOUBLE) > {RELATIVE_ERROR} * greatest(abs(l.{sensor}::DOUBLE), 1)"
         )
         where_reading[f"{sensor}_quality"] = f"r.{sensor}_quality IS DISTINCT FROM l.{sensor}_quality"
     found |= {name: f"l.expected_table = 'rejects' AND ({condition})" for name, condition in where_reject.items()}
@@ -83,25 +84,25 @@ def main():
         "delivered": one(f"SELECT count(*) FROM {delivered}"),
         "rows": one("SELECT count(*) FROM found"),
         "labels_double": one("SELECT count(*) - count(DISTINCT seq) FROM label")
-        + one(f"SELECT count(*) - count(DISTINCT (partition, \"offset\")) FROM {delivered}"),
+        + one(f"SELECT count(*) - count(DISTINCT (topic, partition, \"offset\")) FROM {delivered}"),
     }
 
     # Each message exactly once.
     db.execute(f"""
         CREATE TEMP TABLE matched AS
-        SELECT l.seq, l.fault, l.partition, l."offset", count(r.in_table) AS times
-        FROM (SELECT * FROM {delivered}) l LEFT JOIN found r USING (partition, "offset") GROUP BY ALL""")
+        SELECT l.seq, l.fault, count(r.in_table) AS times
+        FROM (SELECT * FROM {delivered}) l LEFT JOIN found r USING (topic, partition, "offset") GROUP BY ALL""")
     report["missing"] = one("SELECT count(*) FROM matched WHERE times = 0")
     report["double"] = one("SELECT count(*) FROM matched WHERE times > 1")
-    report["unlabelled"] = one('SELECT count(*) FROM found r ANTI JOIN label l USING (partition, "offset")')
+    report["unlabelled"] = one('SELECT count(*) FROM found r ANTI JOIN label l USING (topic, partition, "offset")')
 
     # As expected.
     conditions = aspects()
     cases = ", ".join(f"CASE WHEN {condition} THEN '{name}' END" for name, condition in conditions.items())
     db.execute(f"""
         CREATE TEMP TABLE compared AS
-        SELECT l.seq, l.fault, l.partition, l."offset", concat_ws(' ', {cases}) AS wrong
-        FROM label l JOIN found r USING (partition, "offset")""")
+        SELECT l.seq, concat_ws(' ', {cases}) AS wrong
+        FROM label l JOIN found r USING (topic, partition, "offset")""")
     report["wrong"] = dict(db.execute("""
         SELECT aspect, count(*) FROM (SELECT unnest(string_split(wrong, ' ')) AS aspect FROM compared WHERE wrong <> '')
         GROUP BY aspect ORDER BY aspect""").fetchall())
@@ -122,8 +123,8 @@ def main():
     report["first"] = []
     for seq, times, wrong in bad:
         expected = records(db.execute("SELECT * FROM label WHERE seq = ?", [seq]))[0]
-        place = [expected["partition"], expected["offset"]]
-        rows = records(db.execute('SELECT * FROM found WHERE partition = ? AND "offset" = ?', place))
+        place = [expected["topic"], expected["partition"], expected["offset"]]
+        rows = records(db.execute('SELECT * FROM found WHERE topic = ? AND partition = ? AND "offset" = ?', place))
         report["first"].append({"seq": seq, "times": times, "wrong": wrong or "", "label": expected, "rows": rows})
     print(json.dumps(report, default=str))
 
