@@ -1,5 +1,8 @@
 //! The ladder that all other tests climb: does it hold?
 
+// A test that unwraps fails where it stands, which is what one wants of it; clippy.toml allows it in #[test] functions only.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::sync::Arc;
@@ -19,9 +22,10 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 
 use serde_json::json;
 use support::kafka::ApacheKafka;
+use support::process::{Process, corelane};
 use support::readers::{LakeReport, TableReport, disagreements, read_lake};
-use support::scratch::Scratch;
-use support::wait::eventually;
+use support::scratch::{Scratch, sweep};
+use support::wait::{eventually, free_port};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -40,7 +44,7 @@ fn produce(kafka: &ApacheKafka, topic: &str, value: &str) {
     let producer: BaseProducer =
         ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).set("acks", "all").create().unwrap();
     producer.send(BaseRecord::<(), str>::to(topic).payload(value)).map_err(|(error, _)| error).unwrap();
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_mins(1)).unwrap();
 }
 
 /// All values of partition 0 from the start, once there are `count`.
@@ -51,7 +55,7 @@ fn consume(kafka: &ApacheKafka, topic: &str, count: usize) -> Vec<String> {
     partitions.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&partitions).unwrap();
     let mut values = Vec::new();
-    eventually(Duration::from_secs(60), "the messages to come back", || {
+    eventually(Duration::from_mins(1), "the messages to come back", || {
         while let Some(Ok(message)) = consumer.poll(Duration::from_millis(20)) {
             values.push(String::from_utf8(message.payload().unwrap().to_vec()).unwrap());
         }
@@ -147,4 +151,122 @@ fn a_reader_that_differs_is_found() {
     assert_eq!(found(&|report| report.rows = 3), 1);
     assert_eq!(found(&|report| report.columns.get_mut("offset").unwrap().kind = "int32".to_owned()), 1);
     assert_eq!(found(&|report| drop(report.columns.remove("offset"))), 1);
+}
+
+#[test]
+fn three_nodes_serve_on_when_one_is_killed_or_stopped() {
+    let kafka = ApacheKafka::start(3, &[("broker.session.timeout.ms", "3000")]);
+    assert_eq!(kafka.bootstrap().split(',').count(), 3);
+    create_topic(&kafka, "replicated");
+    produce(&kafka, "replicated", "all three");
+    kafka.kill9(1);
+    produce(&kafka, "replicated", "two of three");
+    kafka.restart(1);
+    kafka.stop_signal(2);
+    produce(&kafka, "replicated", "one is silent");
+    kafka.continue_signal(2);
+    assert_eq!(consume(&kafka, "replicated", 3), ["all three", "two of three", "one is silent"]);
+}
+
+#[test]
+fn the_shared_node_is_one_and_refuses_topics_that_nobody_made() {
+    let kafka = ApacheKafka::shared();
+    assert!(std::ptr::eq(kafka, ApacheKafka::shared()));
+    create_topic(kafka, "shared");
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().unwrap();
+    let metadata = consumer.client().fetch_metadata(None, Duration::from_secs(30)).unwrap();
+    assert!(metadata.topics().iter().any(|topic| topic.name() == "shared"));
+    assert_eq!(consumer.client().fetch_cluster_id(Duration::from_secs(30)).as_deref(), Some(kafka.cluster_id()));
+    let mistyped: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).set("message.timeout.ms", "2000").create().unwrap();
+    let metadata = mistyped.client().fetch_metadata(Some("sharde"), Duration::from_secs(30)).unwrap();
+    assert!(metadata.topics()[0].error().is_some());
+}
+
+fn shell(script: &str) -> Process {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script]);
+    Process::spawn(command)
+}
+
+#[test]
+fn a_process_is_heard_signalled_and_reaped() {
+    let deadline = Duration::from_secs(30);
+    let mut program = Process::spawn(corelane(["--version"]));
+    assert!(program.wait_success(deadline).starts_with("corelane "));
+    let mut wrong = Process::spawn(corelane(["no-such-command"]));
+    assert_eq!(wrong.wait_exit(deadline).code(), Some(64));
+    assert!(wrong.stderr().contains("no-such-command"));
+
+    let mut polite = shell("trap 'echo leaving; exit 3' TERM; echo ready >&2; while :; do sleep 0.05; done");
+    assert_eq!(polite.wait_line(deadline, "ready"), "ready");
+    polite.signal(libc::SIGTERM);
+    assert_eq!(polite.wait_exit(deadline).code(), Some(3));
+    assert_eq!(polite.stdout(), "leaving\n");
+    let mut killed = shell("while :; do sleep 0.05; done");
+    assert_eq!(killed.kill9().code(), None);
+    assert_eq!(killed.kill9().code(), None, "killing the dead changes nothing");
+}
+
+#[test]
+fn waiting_for_what_never_comes_ends_in_a_panic_that_says_why() {
+    let panic = |act: &mut dyn FnMut()| {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_err();
+        caught.downcast_ref::<String>().cloned().unwrap()
+    };
+    let late = panic(&mut || eventually(Duration::from_millis(50), "the moon", || None));
+    assert!(late.contains("the moon"), "{late}");
+    let ended = panic(&mut || drop(shell("echo last words; exit 7").wait_line(Duration::from_secs(30), "hello")));
+    assert!(ended.contains("exit status: 7") && ended.contains("last words"), "{ended}");
+}
+
+/// A test binary that is killed leaves nothing running: this test starts itself, with a child, kills itself, and looks for the child.
+#[test]
+fn a_child_dies_with_the_test_process_even_by_sigkill() {
+    const ROLE: &str = "CORELANE_TEST_PARENT";
+    if std::env::var_os(ROLE).is_some() {
+        let child = shell("while :; do sleep 0.05; done");
+        // Written to the test's own output below, so that it is seen through the capture of the test harness.
+        std::fs::write(std::env::var_os(ROLE).unwrap(), format!("{} ", child.pid())).unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+    let scratch = Scratch::new("parent");
+    let note = scratch.path().join("pid");
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "a_child_dies_with_the_test_process_even_by_sigkill"]).env(ROLE, &note);
+    let mut parent = Process::spawn(command);
+    let pid = parent.wait_for(Duration::from_secs(30), "the pid of its child", |_| {
+        std::fs::read_to_string(&note).ok().and_then(|text| text.strip_suffix(' ').map(str::to_owned))
+    });
+    let process = std::path::Path::new("/proc").join(pid);
+    assert!(process.exists());
+    parent.kill9();
+    // A zombie that nobody has reaped yet is dead, too.
+    let is_gone = || std::fs::read_to_string(process.join("stat")).map_or(true, |stat| stat.contains(") Z "));
+    eventually(Duration::from_secs(30), "the child to be gone", || is_gone().then_some(()));
+}
+
+#[test]
+fn free_ports_differ_and_can_be_bound() {
+    let ports: std::collections::BTreeSet<u16> = (0..100).map(|_| free_port()).collect();
+    assert_eq!(ports.len(), 100);
+    for port in ports {
+        std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    }
+}
+
+/// What a killed test process left is removed by the next one, what a living one uses is not: the lock inside tells them apart.
+#[test]
+fn scratch_directories_go_with_their_owner() {
+    let scratch = Scratch::new("kept");
+    let path = scratch.path().to_owned();
+    std::fs::write(path.join("data"), "x").unwrap();
+    let root = path.parent().unwrap();
+    let orphan = Scratch::new("orphan").leave_behind();
+    sweep(root);
+    assert!(path.join("data").exists() && !orphan.exists());
+    drop(scratch);
+    assert!(!path.exists());
 }

@@ -68,9 +68,14 @@ impl fmt::Debug for Kafka {
 }
 
 /// The properties with the values of secret ones replaced.
-pub(super) fn masked(properties: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
-    let mask = |name: &str| name.contains("password") || name.contains("secret") || name.ends_with(".pem");
-    properties.iter().map(|(name, value)| (name.as_str(), if mask(name) { Secret::MASK } else { value })).collect()
+fn masked(properties: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
+    let mask = |name: &str, value| if is_secret_property(name) { Secret::MASK } else { value };
+    properties.iter().map(|(name, value)| (name.as_str(), mask(name, value))).collect()
+}
+
+/// Whether the value of a property of librdkafka must not be printed.
+pub(super) fn is_secret_property(name: &str) -> bool {
+    ["password", "secret", "token", ".pem"].iter().any(|word| name.contains(word)) || name == "sasl.oauthbearer.config"
 }
 
 /// What is promised about each message.

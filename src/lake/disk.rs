@@ -125,7 +125,12 @@ pub(super) enum Moved {
 /// Where the file system cannot refuse to replace (NFS), it is a link and an unlink. A crash between the two leaves one file under
 /// both names; that is found here the next time, and ends as `Yes`.
 pub(super) fn move_once(from: &Path, to: &Path) -> Result<Moved, LakeError> {
-    let outcome = match rename_noreplace(from, to) {
+    finish_move(rename_noreplace(from, to), from, to)
+}
+
+/// `renamed`: what the rename said.
+fn finish_move(renamed: io::Result<()>, from: &Path, to: &Path) -> Result<Moved, LakeError> {
+    let outcome = match renamed {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP)) => {
             fs::hard_link(from, to).and_then(|()| fs::remove_file(from))
         }

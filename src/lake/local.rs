@@ -1,6 +1,7 @@
 //! Segments of one writer on a local disk.
 //!
-//! put writes below a name that nobody takes for a segment and renames when the bytes are durable, so a torn file is never judged.
+//! put writes below a name that nobody takes for a segment and renames when the bytes are durable, so a torn file is never judged. A
+//! put that fails deletes what it wrote as far as it can; what stays is judged like any staged segment, and the epoch may be put again.
 //! reveal may be repeated at any point of a crash: each file is staged, or visible, or (between link and unlink) one file with two
 //! names, and each of these is led to visible.
 

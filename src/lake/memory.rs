@@ -218,6 +218,12 @@ impl Storage for MemoryStorage {
         self.call(StorageStep::Quarantine, staged, |state, one| {
             if state.staged.remove(&one.name).is_some() {
                 state.quarantined.insert(one.name.clone(), why.to_owned());
+            } else if !state.quarantined.contains_key(&one.name) {
+                return Err(LakeError::Refused {
+                    path: one.place.clone(),
+                    what: "the segment to quarantine is not there".to_owned(),
+                    remedy: "Put aside only what was staged",
+                });
             }
             Ok(())
         })

@@ -37,7 +37,8 @@ pub trait View: Send + Sync {
 pub struct ServeOptions {
     /// Port 0 takes a free one: [`Server::address`] says which.
     pub listen: SocketAddr,
-    /// Asked of every request as `Authorization: Bearer <token>`; the probes then answer strangers with their status alone.
+    /// Asked of every request as `Authorization: Bearer <token>`; the probes then answer strangers with their status alone. The
+    /// configuration refuses to go without one on an address other than loopback, unless a proxy stands before it.
     pub token: Option<String>,
     /// Each thread of the server is pinned to one of these; none: the threads run where the caller of [`Server::start`] may run.
     pub cores: Vec<usize>,
@@ -100,9 +101,6 @@ impl Server {
         let ServeOptions { listen, token, cores } = options;
         if token.as_ref().is_some_and(|token| token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(ServeError::BadToken);
-        }
-        if token.is_none() && !listen.ip().is_loopback() {
-            tracing::warn!(%listen, "the server can be reached from other hosts and asks for no token: set serve.token, or put a reverse proxy before it");
         }
         let (socket, address) = bind(listen)?;
         let runtime = runtime(cores).map_err(|source| ServeError::Threads { source })?;

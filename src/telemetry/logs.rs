@@ -1,18 +1,24 @@
 //! Logs: one line an incident on stderr, for people or as JSON. Never a line a message.
 
+mod repeats;
 mod throttle;
 
 #[cfg(test)]
 mod tests;
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use tracing_subscriber::filter::{EnvFilter, ParseError};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Registry, fmt, reload};
 
+use repeats::Repeats;
 pub use throttle::Throttle;
+
+/// How long a repeated line of librdkafka is held back.
+const REPEATS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,10 +65,15 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
 }
 
 /// Sends the lines of the whole process to stderr. `level` is a level (`info`) or levels by module (`info,corelane::kafka=debug`).
+/// A line of librdkafka (target `librdkafka`, fields `client` and `facility`) comes at most once in ten seconds from each of its threads.
 /// Colours only on a terminal, and not with `NO_COLOR` set (<https://no-color.org>).
 pub fn init(level: &str, format: Format) -> Result<LogHandle, LogError> {
+    init_within(level, format, REPEATS_INTERVAL)
+}
+
+fn init_within(level: &str, format: Format, repeats: Duration) -> Result<LogHandle, LogError> {
     let (filter, handle) = reload::Layer::new(filter(level)?);
-    let subscriber = tracing_subscriber::registry().with(filter);
+    let subscriber = tracing_subscriber::registry().with(filter).with(Repeats::new(repeats));
     let done = match format {
         Format::Human => {
             let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -23,7 +23,7 @@ impl Source {
 
     /// The line of a byte of the text, from 1.
     pub(crate) fn line(&self, at: usize) -> usize {
-        self.text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+        self.text[..at].matches('\n').count() + 1
     }
 
     pub(crate) fn finding(&self, at: usize, what: &str) -> String {
@@ -83,7 +83,8 @@ fn blank(text: &str) -> String {
 fn is_word(bytes: &[u8], at: usize) -> bool {
     let before = |n: usize| at.checked_sub(n).map(|i| bytes[i]);
     let name = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    name(before(1)) && !(matches!(before(1), Some(b'b' | b'c')) && !name(before(2)))
+    let is_prefix = matches!(before(1), Some(b'b' | b'c')) && !name(before(2));
+    name(before(1)) && !is_prefix
 }
 
 /// Where `needle` begins at or after `at`; the end of the text when nowhere.

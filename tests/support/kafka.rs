@@ -4,7 +4,6 @@
 //! `./dev setup` had Kafka's own tool write once, and the JVM reads its classes from an archive where there is one.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -211,7 +210,7 @@ impl Drop for ApacheKafka {
         if std::thread::panicking() {
             for node in self.nodes().iter() {
                 let log = fs::read_to_string(&node.log).unwrap_or_default();
-                let _ = writeln!(std::io::stderr(), "--- the end of {}:\n{}", node.log.display(), tail(&log, 15));
+                eprintln!("--- the end of {}:\n{}", node.log.display(), tail(&log, 15));
             }
         }
     }
@@ -248,7 +247,8 @@ fn settings(n: usize, ports: &[(u16, u16)], data: &Path, overrides: &[(&str, &st
     }
     all.retain(|(name, _)| !overrides.iter().any(|(other, _)| other == name));
     all.extend(overrides.iter().map(|(name, value)| (*name, (*value).to_owned())));
-    all.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+    let lines: Vec<String> = all.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    lines.join("\n")
 }
 
 /// The directory of the jars, the checkpoint and the archive: `CORELANE_KAFKA_LIBS` names its `libs`, else it is in the cache.
@@ -269,11 +269,11 @@ fn class_path() -> &'static str {
     CLASS_PATH.get_or_init(|| {
         let libs = home().join("libs");
         let entries = fs::read_dir(&libs).unwrap_or_else(|error| panic!("{}: {error}: run `./dev setup`", libs.display()));
-        let mut jars: Vec<String> = entries.flatten().map(|entry| entry.path().display().to_string()).collect();
-        jars.retain(|path| path.ends_with(".jar"));
-        jars.sort();
+        let mut jars: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        jars.retain(|path| path.extension().is_some_and(|ending| ending == "jar"));
+        jars.sort_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
         assert!(!jars.is_empty(), "no jars in {}: run `./dev setup`", libs.display());
-        jars.join(":")
+        jars.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(":")
     })
 }
 

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -145,7 +144,7 @@ impl Drop for Process {
             let _ = self.child.wait();
         }
         if std::thread::panicking() {
-            let _ = writeln!(std::io::stderr(), "{}\n{}", self.name, self.report());
+            eprintln!("{}\n{}", self.name, self.report());
         }
     }
 }

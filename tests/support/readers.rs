@@ -98,3 +98,61 @@ fn interpreter() -> PathBuf {
     assert!(path.exists(), "{} is missing: run `./dev setup`", path.display());
     path
 }
+
+/// How a lake fits the labels of the simulator.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LabelReport {
+    /// Messages that the simulator made, and of these the ones that Kafka acknowledged.
+    pub labels: u64,
+    pub delivered: u64,
+    /// Rows in all tables.
+    pub rows: u64,
+    /// Labels that share a sequence number or a place in Kafka with another one: a fault of the labels.
+    pub labels_double: u64,
+    /// Delivered messages in no table; in more than one row; rows without a label.
+    pub missing: u64,
+    pub double: u64,
+    pub unlabelled: u64,
+    /// Rows that are not what the label expects, by what differs: `table`, `reason`, `quality`, `temperature` …
+    pub wrong: BTreeMap<String, u64>,
+    pub by_table: BTreeMap<String, u64>,
+    pub by_reason: BTreeMap<String, u64>,
+    /// By the name of the fault, empty for none.
+    pub by_fault: BTreeMap<String, FaultReport>,
+    /// The first ten mismatches, with label and rows.
+    pub first: Vec<Value>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct FaultReport {
+    pub messages: u64,
+    pub wrong: u64,
+}
+
+/// Compares a lake with the labels of all that went into its topic.
+pub fn read_labels(lake: &Path, labels: &Path) -> LabelReport {
+    let output = python("lake_labels.py", &[lake.as_os_str(), labels.as_os_str()]);
+    serde_json::from_str(&output).expect("lake_labels.py prints a report")
+}
+
+impl LabelReport {
+    /// Panics unless `messages` were made and delivered and each is in exactly one table, once, as its label expects.
+    pub fn assert_exactly_once(&self, messages: u64) {
+        assert_eq!(
+            (self.labels, self.delivered, self.labels_double),
+            (messages, messages, 0),
+            "labels, delivered, double labels"
+        );
+        let faults: Vec<_> = self.by_fault.iter().filter(|(_, report)| report.wrong > 0).collect();
+        let is_right = self.missing + self.double + self.unlabelled == 0 && self.wrong.is_empty() && self.rows == messages;
+        assert!(
+            is_right,
+            "of {messages} messages {} are missing and {} double; {} rows have no label; wrong: {:?}; faults: {faults:?}\n{}",
+            self.missing,
+            self.double,
+            self.unlabelled,
+            self.wrong,
+            self.first.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
+        );
+    }
+}

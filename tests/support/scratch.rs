@@ -37,6 +37,13 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Gives up the lock and leaves the directory, as a killed process does.
+    pub fn leave_behind(mut self) -> PathBuf {
+        let path = std::mem::take(&mut self.path);
+        self.path = path.join("nothing to remove");
+        path
+    }
 }
 
 impl Drop for Scratch {
@@ -56,7 +63,7 @@ fn root() -> PathBuf {
 }
 
 /// Removes the directories of processes that are gone.
-fn sweep(root: &Path) {
+pub fn sweep(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
         let Ok(lock) = File::open(entry.path().join("lock")) else { continue };

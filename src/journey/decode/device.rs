@@ -84,7 +84,8 @@ impl<'d> Reading<'d> {
     ) -> Result<Self, Refusal> {
         let prefix = if format == Format::Envelope { "payload.device." } else { "" };
         let device_id = device_id(document, device, prefix)?;
-        let event_time_us = time::read(document.value(device, "timestamp"), &format!("{prefix}timestamp"))?;
+        let path = if format == Format::Envelope { "payload.device.timestamp" } else { "timestamp" };
+        let event_time_us = time::read(document.value(device, "timestamp"), path)?;
         for key in ["timestamp", "created_at", "updated_at"] {
             document.discard(device, key);
         }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use sonic_rs::LazyValue;
+use sonic_rs::{ArrayJsonIter, LazyValue, ObjectJsonIter};
 
 use super::scan::{BareNumber, Refusal, is_space};
 use crate::batch::RejectReason;
@@ -95,15 +95,15 @@ impl<'a> Document<'a> {
     /// Parses the `value` part of a text, and sees that nothing but white space follows. `bare`: places where digits stand for a bare
     /// number, ascending.
     pub(super) fn parse(text: &'a str, value: Range<usize>, bare: &[BareNumber]) -> Result<Self, Refusal> {
-        let (start, end) = (value.start, value.end);
-        let whole: LazyValue<'a> =
-            sonic_rs::from_str(&text[value]).map_err(|error| Refusal::invalid(&reason_of(&error), start + error.offset()))?;
+        let end = value.end;
+        let document = Self { members: Vec::with_capacity(48), duplicate_key: false };
+        let mut cutter = Cutter { document, text, start: value.start, bare, uncut: Vec::new(), made: 0 };
+        cutter.cut_message(&text[value])?;
         if let Some(more) = text.as_bytes()[end..].iter().position(|&byte| !is_space(byte)) {
             let detail = format!("the JSON value ends at byte {end}, and more follows at byte {}", end + more);
             return Err(Refusal::new(RejectReason::TrailingBytes, detail));
         }
-        let document = Self { members: Vec::with_capacity(64), duplicate_key: false };
-        Cutter { document, text, bare, uncut: Vec::new(), made: 0 }.cut(whole)
+        cutter.cut_rest()
     }
 
     /// The members of the message, which has to be an object.
@@ -209,6 +209,8 @@ fn reason_of(error: &sonic_rs::Error) -> String {
 struct Cutter<'a, 'b> {
     document: Document<'a>,
     text: &'a str,
+    /// Where the message begins in the text.
+    start: usize,
     bare: &'b [BareNumber],
     /// Containers that are still to be cut: the place of the member, the number of its [`Value::Uncut`], the text.
     uncut: Vec<(usize, usize, LazyValue<'a>)>,
@@ -216,26 +218,40 @@ struct Cutter<'a, 'b> {
 }
 
 impl<'a> Cutter<'a, '_> {
-    fn cut(mut self, whole: LazyValue<'a>) -> Result<Document<'a>, Refusal> {
-        let value = self.value(0, whole)?;
-        self.document.members.push(Member { key: Cow::Borrowed(""), value, fate: Cell::new(Fate::Left) });
+    /// Validates the whole message and cuts its outermost members; what is in them is cut afterwards, without validating it again.
+    fn cut_message(&mut self, message: &'a str) -> Result<(), Refusal> {
+        let whole = |value| Member { key: Cow::Borrowed(""), value, fate: Cell::new(Fate::Left) };
+        if message.starts_with('{') {
+            self.document.members.push(whole(Value::Null));
+            let members = self.cut_object(sonic_rs::to_object_iter(message))?;
+            self.document.members[0].value = Value::Object(members);
+        } else {
+            let lazy = sonic_rs::from_str(message).map_err(|error| self.refusal(&error))?;
+            let value = self.value(0, lazy)?;
+            self.document.members.push(whole(value));
+        }
+        Ok(())
+    }
+
+    fn cut_rest(mut self) -> Result<Document<'a>, Refusal> {
         while let Some((place, number, container)) = self.uncut.pop() {
             if self.document.members[place].value != Value::Uncut(number) {
                 continue;
             }
-            self.document.members[place].value = if container.as_raw_str().starts_with('{') {
-                Value::Object(self.cut_object(container)?)
+            let value = if container.as_raw_str().starts_with('{') {
+                container.into_object_iter().map(|object| self.cut_object(object)).transpose()?.map(Value::Object)
             } else {
-                Value::Array(self.cut_array(container)?)
+                container.into_array_iter().map(|array| self.cut_array(array)).transpose()?.map(Value::Array)
             };
+            self.document.members[place].value = value.unwrap_or(Value::Null);
         }
         Ok(self.document)
     }
 
-    fn cut_object(&mut self, object: LazyValue<'a>) -> Result<Members, Refusal> {
+    fn cut_object(&mut self, object: ObjectJsonIter<'a>) -> Result<Members, Refusal> {
         let start = self.document.members.len();
         let mut keys = HashMap::new();
-        for entry in object.into_object_iter().into_iter().flatten() {
+        for entry in object {
             let (key, value) = entry.map_err(|error| self.refusal(&error))?;
             let end = self.document.members.len();
             let twice = if end - start < MEMBERS_SCANNED_MAX {
@@ -250,9 +266,8 @@ impl<'a> Cutter<'a, '_> {
                 }
                 known
             };
-            let place = twice.unwrap_or(end);
-            let value = self.value(place, value)?;
-            if twice.is_some() {
+            let value = self.value(twice.unwrap_or(end), value)?;
+            if let Some(place) = twice {
                 self.document.duplicate_key = true;
                 self.document.members[place].value = value;
             } else {
@@ -262,9 +277,9 @@ impl<'a> Cutter<'a, '_> {
         Ok(Members { start, end: self.document.members.len() })
     }
 
-    fn cut_array(&mut self, array: LazyValue<'a>) -> Result<Members, Refusal> {
+    fn cut_array(&mut self, array: ArrayJsonIter<'a>) -> Result<Members, Refusal> {
         let start = self.document.members.len();
-        for element in array.into_array_iter().into_iter().flatten() {
+        for element in array {
             let element = element.map_err(|error| self.refusal(&error))?;
             let value = self.value(self.document.members.len(), element)?;
             self.document.members.push(Member { key: Cow::Borrowed(""), value, fate: Cell::new(Fate::Left) });
@@ -282,7 +297,7 @@ impl<'a> Cutter<'a, '_> {
                 Value::Uncut(self.made)
             }
             Some(b'"') => Value::Text(match raw {
-                Cow::Borrowed(raw) if !raw.contains('\\') => Cow::Borrowed(raw.trim_matches('"')),
+                Cow::Borrowed(raw) if !raw.as_bytes().contains(&b'\\') => Cow::Borrowed(&raw[1..raw.len() - 1]),
                 raw => Cow::Owned(sonic_rs::from_str(&raw).map_err(|error| self.refusal(&error))?),
             }),
             Some(b't') => Value::Bool(true),
@@ -306,8 +321,8 @@ impl<'a> Cutter<'a, '_> {
         })
     }
 
-    /// Of a text that was validated before: not known to happen.
+    /// Positions are those of the message; within a member they would not be, but what is cut there was validated before.
     fn refusal(&self, error: &sonic_rs::Error) -> Refusal {
-        Refusal::invalid(&reason_of(error), error.offset().min(self.text.len()))
+        Refusal::invalid(&reason_of(error), (self.start + error.offset()).min(self.text.len()))
     }
 }

@@ -12,8 +12,8 @@ use super::document::{Document, Fate, MEMBERS_SCANNED_MAX, Members, Value};
 pub(super) fn of(document: &Document<'_>, root: Members, device: Option<Members>) -> Option<String> {
     let many = document.members(root).len() > MEMBERS_SCANNED_MAX && device.is_some();
     let keys = many.then(|| document.members(root).iter().map(|member| &*member.key).collect());
-    let mut leftovers = Leftovers { document, root, keys, device, json: String::new() };
-    leftovers.walk(root, "");
+    let mut leftovers = Leftovers { document, root, keys, device, path: String::new(), json: String::new() };
+    leftovers.walk(root);
     if leftovers.json.is_empty() {
         return None;
     }
@@ -27,6 +27,8 @@ struct Leftovers<'d, 'a> {
     /// The keys of `root` where they are many.
     keys: Option<HashSet<&'d str>>,
     device: Option<Members>,
+    /// Of the object that is walked: empty, or with a dot at its end.
+    path: String,
     json: String,
 }
 
@@ -38,8 +40,7 @@ impl Leftovers<'_, '_> {
         }
     }
 
-    /// `prefix` ends in a dot, or is empty.
-    fn walk(&mut self, object: Members, prefix: &str) {
+    fn walk(&mut self, object: Members) {
         let document = self.document;
         let is_device = self.device == Some(object);
         for member in document.members(object) {
@@ -47,30 +48,35 @@ impl Leftovers<'_, '_> {
             if fate == Fate::Taken {
                 continue;
             }
-            let prefix = if is_device && !self.is_in_root(&member.key) { "" } else { prefix };
-            let path = format!("{prefix}{}", step(&member.key));
+            let outer = self.path.clone();
+            if is_device && !self.is_in_root(&member.key) {
+                self.path.clear();
+            }
+            push_step(&member.key, &mut self.path);
             match member.value {
-                Value::Object(members) if fate == Fate::Entered => self.walk(members, &format!("{path}.")),
+                Value::Object(members) if fate == Fate::Entered => {
+                    self.path.push('.');
+                    self.walk(members);
+                }
                 ref value => {
                     self.json.push(if self.json.is_empty() { '{' } else { ',' });
-                    push_string(&path, &mut self.json);
+                    push_string(&self.path, &mut self.json);
                     self.json.push(':');
                     push_json(document, value, &mut self.json);
                 }
             }
+            self.path = outer;
         }
     }
 }
 
-/// A key as a step of a path: quoted where it holds a dot or a quote, so that two members never have one path.
-fn step(key: &str) -> String {
-    let mut step = String::with_capacity(key.len() + 2);
+/// Appends a key as a step of a path: quoted where it holds a dot or a quote, so that two members never have one path.
+fn push_step(key: &str, path: &mut String) {
     if key.contains(['.', '"']) {
-        push_string(key, &mut step);
+        push_string(key, path);
     } else {
-        step.push_str(key);
+        path.push_str(key);
     }
-    step
 }
 
 /// Appends a value as compact JSON. Not deeper than the document is.

@@ -16,6 +16,9 @@ mod extra;
 mod scan;
 mod time;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use self::columns::{EventBuilder, ReadingBuilder};

@@ -9,6 +9,9 @@ mod range;
 mod trust;
 mod units;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use self::fault::FaultWords;

@@ -96,8 +96,9 @@ impl OpenSegments {
         Ok(taken)
     }
 
-    /// Bytes of memory that the segments hold: what is encoded, and the buffers of what is being encoded. At most a little more than the
-    /// files will have; cheap enough to ask after each batch.
+    /// Bytes of memory that the segments hold: what is encoded, and the buffers of what is being encoded; cheap enough to ask after each
+    /// batch. A segment of readings begins with about 1 MiB of buffers and has at most some 10 MiB of them: small files are much
+    /// smaller than this says, large ones about as large. The end of a row group gives the buffers up, so it may shrink.
     pub fn encoded_bytes(&self) -> usize {
         self.open.values().map(|segment| segment.writer.bytes_written() + segment.writer.memory_size()).sum()
     }

@@ -39,7 +39,12 @@ fn format_names(readings: &ReadingColumns) -> Result<ArrayRef, PersistError> {
 }
 
 /// topic, partition, offset, kafka_time, ingest_time.
-fn origin(source: &TopicPartition, offset: Int64Array, kafka_time: &TimestampMillisecondArray, ingest_time_us: i64) -> [ArrayRef; 5] {
+fn origin(
+    source: &TopicPartition,
+    offset: Int64Array,
+    kafka_time: &TimestampMillisecondArray,
+    ingest_time_us: i64,
+) -> [ArrayRef; 5] {
     let rows = offset.len();
     [
         Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&*source.topic, rows))),

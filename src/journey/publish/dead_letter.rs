@@ -14,6 +14,9 @@ pub struct PublishSettings {
 
 type Header = (String, Option<Vec<u8>>);
 
+/// The header of a letter whose value was cut.
+const CUT: &str = "corelane-cut";
+
 /// Most that a batch of one record adds to key, value and headers: 61 bytes of batch header, then lengths and deltas as varints.
 const RECORD_OVERHEAD_BYTES: usize = 61 + 41;
 /// Most that the two lengths of a header take.
@@ -60,7 +63,7 @@ fn dead_letter(source: &TopicPartition, reject: &RejectRow, row: &RawRow<'_>, se
 
     let mut ours = Vec::from(ours);
     if value_bytes > 0 {
-        ours.push(header(("corelane-cut", value_bytes.to_string())));
+        ours.push(header((CUT, value_bytes.to_string())));
     }
     if fixed_bytes(letter.key.as_ref(), &letter.headers, &ours) > bytes_max {
         ours.push(header(("corelane-cut-headers", letter.headers.len().to_string())));
@@ -74,6 +77,10 @@ fn dead_letter(source: &TopicPartition, reject: &RejectRow, row: &RawRow<'_>, se
     }
     let room = bytes_max.saturating_sub(fixed_bytes(letter.key.as_ref(), &letter.headers, &ours));
     letter.value = row.value.map(|value| value[..value.len().min(room)].to_vec());
+    if value_bytes <= room {
+        // The headers were what did not fit: the value is whole.
+        ours.retain(|(name, _)| name != CUT);
+    }
     letter.headers.extend(ours);
     letter
 }

@@ -43,7 +43,8 @@ pub struct PartitionEntry {
     pub readings: u64,
     pub events: u64,
     pub rejects: u64,
-    /// The terms are not those of the whole span: replay skipped rows that an earlier epoch holds.
+    /// State that rows of this epoch met was not whole: retention removed the start of a replay, or settings that decide flags
+    /// changed. The terms of the ledger are exact all the same.
     pub partial: bool,
 }
 
@@ -64,7 +65,10 @@ pub struct SegmentEntry {
 pub enum EpochRecordError {
     #[error("an epoch record is not the JSON that corelane writes: {source}. Let nothing else write into the epochs topic")]
     Json { source: serde_json::Error },
-    #[error("an epoch record has version {version}, this program reads up to {}. Run the version of corelane that wrote it, or a later one", EpochRecord::VERSION)]
+    #[error(
+        "an epoch record has version {version}, this program reads up to {}. Run the version of corelane that wrote it, or a later one",
+        EpochRecord::VERSION
+    )]
     Version { version: u32 },
 }
 

@@ -2,7 +2,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::throttle::Throttle;
-use super::{Format, LogError, filter, init};
+use super::{Format, LogError, filter, init, init_within};
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -68,14 +68,18 @@ fn child_writes_lines() {
     tracing::info!(lane = 3, "first");
     tracing::debug!("hidden");
     tracing::info!(target: "hyper", "not ours");
+    for after in 1..=50 {
+        tracing::warn!(target: "librdkafka", client = "lane-0", facility = "FAIL", "[thrd:b1]: down after {after} ms");
+        tracing::warn!(target: "librdkafka", client = "lane-0", facility = "FAIL", "[thrd:b2]: down after {after} ms");
+    }
     handle.set_level("debug").unwrap();
     tracing::debug!("second");
     assert!(handle.set_level("corelane=loud").is_err());
 }
 
-fn lines_of_child(format: &str) -> Vec<String> {
+fn lines_of_child(test: &str, format: &str) -> Vec<String> {
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "telemetry::logs::tests::child_writes_lines", "--nocapture"])
+        .args(["--exact", &format!("telemetry::logs::tests::{test}"), "--nocapture"])
         .env(CHILD, format)
         .stdout(Stdio::null())
         .output()
@@ -87,17 +91,45 @@ fn lines_of_child(format: &str) -> Vec<String> {
 
 #[test]
 fn lines_for_people_go_to_stderr_without_colours_where_no_terminal_is() {
-    let lines = lines_of_child("human");
-    assert_eq!(lines.len(), 2, "{lines:?}");
+    let lines = lines_of_child("child_writes_lines", "human");
+    assert_eq!(lines.len(), 4, "{lines:?}");
     assert!(lines[0].contains(" INFO corelane::telemetry::logs::tests: first lane=3"), "{lines:?}");
-    assert!(lines[1].contains("DEBUG") && lines[1].ends_with("second"), "{lines:?}");
+    assert!(lines[1].contains("[thrd:b1]: down after 1 ms") && lines[2].contains("[thrd:b2]: down after 1 ms"), "{lines:?}");
+    assert!(lines[3].contains("DEBUG") && lines[3].ends_with("second"), "{lines:?}");
     assert!(!lines.concat().contains('\u{1b}'), "{lines:?}");
 }
 
 #[test]
 fn lines_for_machines_are_one_object_each() {
-    let lines: Vec<serde_json::Value> = lines_of_child("json").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 2, "{lines:?}");
+    let lines: Vec<serde_json::Value> =
+        lines_of_child("child_writes_lines", "json").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
     assert_eq!((&lines[0]["level"], &lines[0]["message"], &lines[0]["lane"]), (&"INFO".into(), &"first".into(), &3.into()));
-    assert_eq!(lines[1]["message"], "second");
+    assert_eq!((&lines[1]["target"], &lines[1]["client"]), (&"librdkafka".into(), &"lane-0".into()));
+    assert_eq!(lines[3]["message"], "second");
+}
+
+#[test]
+fn child_repeats_itself() {
+    if std::env::var(CHILD).as_deref() == Ok("repeats") {
+        init_within("info", Format::Human, Duration::from_millis(50)).unwrap();
+        for _round in 0..3 {
+            for _ in 0..100 {
+                tracing::warn!(target: "librdkafka", client = "c", facility = "FAIL", "[thrd:b1]: down");
+            }
+            let end = Instant::now() + Duration::from_millis(60);
+            while Instant::now() < end {
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+#[test]
+fn when_a_repeated_line_comes_through_again_the_log_says_how_many_did_not() {
+    let lines = lines_of_child("child_repeats_itself", "repeats");
+    let repeated = lines.iter().filter(|line| line.contains("[thrd:b1]: down")).count();
+    let counted = lines.iter().filter(|line| line.contains("held_back=")).count();
+    assert!((3..30).contains(&repeated), "{lines:?}");
+    assert!((2..repeated).contains(&counted), "{lines:?}");
 }
