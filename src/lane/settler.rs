@@ -132,11 +132,13 @@ impl<S: Storage, T: Transaction> Work<S, T> {
 /// Settles within `report`: for tests, where everything happens in one thread.
 pub struct InlineSettler<S, T: Transaction> {
     work: Work<S, T>,
+    /// After trouble it answers None once, as a thread that pauses would.
+    pauses: bool,
 }
 
 impl<S: Storage, T: Transaction> InlineSettler<S, T> {
     pub fn new(party: Party<S, T>, rules: SettleRules, identity: Arc<EpochIdentity>) -> Self {
-        Self { work: Work::new(party, rules, identity) }
+        Self { work: Work::new(party, rules, identity), pauses: false }
     }
 }
 
@@ -146,7 +148,12 @@ impl<S: Storage, T: Transaction> Settler<T::Member> for InlineSettler<S, T> {
     }
 
     fn report(&mut self) -> Option<Report> {
-        self.work.step()
+        if std::mem::take(&mut self.pauses) {
+            return None;
+        }
+        let report = self.work.step();
+        self.pauses = matches!(report, Some(Report::Trouble { .. }));
+        report
     }
 }
 

@@ -80,9 +80,10 @@ impl Play {
                 }
                 self.rebalance();
             }
-            // A failed abort or retriable renew is found again by the next attempt; all else is as the class says.
+            // "Abort" says that nothing was committed, and a reader that fails has read nothing: these have no effect.
             Act::FailCall { lane, call, class, took_effect } => {
-                self.world.kafka.fail(NAMES[lane], CALLS[call], CLASSES[class], took_effect && CALLS[call] != "read_committed");
+                let may_take_effect = CLASSES[class] != TxClass::Abort && CALLS[call] != "read_committed";
+                self.world.kafka.fail(NAMES[lane], CALLS[call], CLASSES[class], took_effect && may_take_effect);
             }
             Act::FailStorage { lane, step, moment } => {
                 self.world.storage(NAMES[lane]).fail_step(STEPS[step], 1, MOMENTS[moment]);
