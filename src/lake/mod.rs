@@ -22,6 +22,7 @@ mod lock;
 mod memory;
 mod names;
 mod open;
+mod origin;
 
 pub use audit::{VisibleSegment, VisibleSegments, visible_segments};
 pub use contract::{LakeError, SegmentName, Staged, Storage};

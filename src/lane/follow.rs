@@ -1,5 +1,6 @@
 //! What a lane does when the group or its settler says something.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Host;
@@ -132,6 +133,7 @@ where
         self.metrics.settle_took(took);
         if let Some(settling) = self.settling.take() {
             self.metrics.dead_letters_published(settling.dead_letters);
+            self.tally.lock().unwrap_or_else(PoisonError::into_inner).add_terms(&settling.terms);
             for (source, next) in settling.ends {
                 if let Some(position) = self.assignment.position_mut(&source) {
                     position.was_committed(next);

@@ -1,6 +1,6 @@
 //! The loop of a lane. [`Lane::run`] reads as the journey: take, decode, inspect, persist, publish; and, when it is time, close.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use super::epoch::OpenEpoch;
 use super::settler::{Order, Settler};
 use super::watchdog::Watchdog;
 use super::{Host, LaneControl};
-use crate::batch::{CommitNote, Dictionaries, Hour, RawBatch, SensorCatalog, TopicPartition};
+use crate::batch::{CommitNote, Dictionaries, Hour, LedgerEntry, RawBatch, SensorCatalog, TopicPartition};
 use crate::journey::consume::{Assignment, Phase};
 use crate::journey::decode::Decoder;
 use crate::journey::inspect::{InspectSettings, Inspector};
@@ -53,6 +53,8 @@ pub struct LaneParts<I, H, S> {
     pub settler: S,
     pub control: Arc<LaneControl>,
     pub metrics: Arc<LaneMetrics>,
+    /// The sum of the ledgers of committed epochs, of all lanes together.
+    pub tally: Arc<Mutex<LedgerEntry>>,
 }
 
 /// Why a lane ended.
@@ -73,6 +75,7 @@ pub(super) struct Settling<M> {
     pub(super) ends: Vec<(TopicPartition, i64)>,
     pub(super) bytes: usize,
     pub(super) dead_letters: u64,
+    pub(super) terms: LedgerEntry,
     pub(super) since: Duration,
     pub(super) attempts: u32,
     /// When it was aborted: the time to send it again.
@@ -87,6 +90,7 @@ pub struct Lane<I: Intake, H, S> {
     pub(super) settler: S,
     pub(super) control: Arc<LaneControl>,
     pub(super) metrics: Arc<LaneMetrics>,
+    pub(super) tally: Arc<Mutex<LedgerEntry>>,
     pub(super) assignment: Assignment,
     pub(super) open: Option<OpenEpoch>,
     pub(super) settling: Option<Settling<I::Member>>,
@@ -107,7 +111,7 @@ where
     S: Settler<I::Member>,
 {
     pub fn new(rules: LaneRules, parts: LaneParts<I, H, S>) -> Self {
-        let LaneParts { intake, host, settler, control, metrics } = parts;
+        let LaneParts { intake, host, settler, control, metrics, tally } = parts;
         let inspect = InspectSettings {
             catalog: Arc::clone(&rules.catalog),
             future_skew_ms: rules.future_skew_ms,
@@ -131,7 +135,13 @@ where
             settler,
             control,
             metrics,
+            tally,
         }
+    }
+
+    /// What must be closed in order once the loop has ended: first the consumer, then the settler with its producer.
+    pub fn into_hands(self) -> (I, S) {
+        (self.intake, self.settler)
     }
 
     /// Runs until it is stopped or must end. The order within a turn: what the group and the settler say comes before new messages, for
@@ -255,6 +265,7 @@ where
             ends,
             bytes,
             dead_letters: closed.dead_letters() as u64,
+            terms: closed.ledger().totals(),
             since: self.host.now(),
             attempts: 1,
             again_at: None,

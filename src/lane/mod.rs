@@ -20,14 +20,15 @@ mod pin;
 mod prepare;
 mod runtime;
 mod settler;
+mod takeover;
 mod watchdog;
 
 pub use control::LaneControl;
-//pub use crew::{Crew, CrewError, CrewOptions, CrewReport};
+pub use crew::{Crew, CrewError, CrewReport, LaneReport};
 pub use epoch::{ClosedEpoch, EpochIdentity};
 pub use host::Host;
 pub use journey::{Lane, LaneEnd, LaneParts, LaneRules};
-//pub use prepare::PrepareError;
+pub use prepare::PrepareError;
 pub use settler::{InlineSettler, Order, Report, Settler, ThreadSettler};
 
 #[cfg(test)]

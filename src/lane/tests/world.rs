@@ -4,15 +4,15 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::datatypes::{Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::batch::{CommitNote, Table, TopicPartition};
+use crate::batch::{CommitNote, LedgerEntry, Table, TopicPartition};
 use crate::journey::persist::{PageCompression, PersistSettings};
 use crate::journey::publish::PublishSettings;
 use crate::journey::settle::{Party, SettleRules, recover};
@@ -185,6 +185,7 @@ impl World {
             settler,
             control: Arc::clone(&control),
             metrics: Arc::clone(&metrics),
+            tally: Arc::new(Mutex::new(LedgerEntry::starting_at(0))),
         };
         let rules = self.rules();
         let mut lane: Lane<MemoryIntake, MemoryHost, _> = Lane::new(rules, parts);
