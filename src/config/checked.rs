@@ -219,7 +219,10 @@ fn unknown(section: &str, key: &str) -> (String, String) {
 pub(super) fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
     let distances = names.iter().map(|name| (edits(&word, name), *name));
-    distances.filter(|(distance, name)| *distance <= (name.len() / 3).max(1)).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    distances
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 /// Levenshtein's distance, in characters. Long words are far from anything.

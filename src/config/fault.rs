@@ -123,6 +123,10 @@ impl Notes {
         self.0.sort_by_key(|note| note.place);
         let place = |note: Note| {
             let source = sources.get(note.place.source);
+            // A mistyped key of these sections may be that of a secret.
+            let unknown =
+                note.kind == FaultKind::UnknownKey && (note.key.starts_with("kafka.security.") || note.key.starts_with("serve."));
+            let secret_from = if unknown { note.place.column - 1 } else { usize::MAX };
             Fault {
                 kind: note.kind,
                 source: source.map_or_else(|| "configuration".to_owned(), |source| source.name.clone()),
@@ -133,7 +137,7 @@ impl Notes {
                 remedy: note.remedy,
                 snippet: source
                     .and_then(|source| source.text.lines().nth(note.place.line.saturating_sub(1)))
-                    .map(without_secrets)
+                    .map(|line| without_secrets(line, secret_from))
                     .unwrap_or_default(),
             }
         };
@@ -141,17 +145,21 @@ impl Notes {
     }
 }
 
-/// The line up to the value of a key that sounds like a secret: a fault in it must not bring it into a log.
-fn without_secrets(line: &str) -> String {
+/// The line up to the value of a key that sounds like a secret, or of the key at character `secret_from`: a fault must not bring a secret
+/// into a log.
+fn without_secrets(line: &str, secret_from: usize) -> String {
     let lower = line.to_ascii_lowercase();
-    let in_name = |c: char| c.is_ascii_alphanumeric() || "_.-\"' ".contains(c);
-    let ends = ["pass", "token", "secret", ".pem"].iter().flat_map(|word| lower.match_indices(word)).filter_map(|(start, _)| {
+    let value_from = |start: usize, name: fn(char) -> bool| {
         let rest = &lower[start..];
-        let end = rest.find(|c| !in_name(c))?;
+        let end = rest.find(|c| !name(c))?;
         let is_key = rest[end..].starts_with([':', '=']) && !rest[..end].contains("_file");
         is_key.then_some(start + end + 1)
-    });
-    match ends.min() {
+    };
+    let in_name = |c: char| c.is_ascii_alphanumeric() || "_.-\"' ".contains(c);
+    let words = ["pass", "token", "secret", ".pem"].iter().flat_map(|word| lower.match_indices(word));
+    let named = words.filter_map(|(start, _)| value_from(start, in_name));
+    let mistyped = lower.char_indices().nth(secret_from).and_then(|(start, _)| value_from(start, |c| !":=".contains(c)));
+    match named.chain(mistyped).min() {
         Some(end) if !line[end..].trim().is_empty() => format!("{} {}", &line[..end], Secret::MASK),
         _ => line.to_owned(),
     }

@@ -116,11 +116,15 @@ fn secret_file(checked: &Checked, key: &str, notes: &mut Notes) -> Result<Option
         Err(Refused)
     };
     match std::fs::read_to_string(path) {
-        Ok(text) if text.trim().is_empty() => refuse(FaultKind::Limit, format!("the file {path} is empty"), "write the secret into it"),
-        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
-        Err(error) => {
-            refuse(FaultKind::Unreadable, format!("{path} cannot be read: {error}"), "give the path of a file that this user may read")
+        Ok(text) if text.trim().is_empty() => {
+            refuse(FaultKind::Limit, format!("the file {path} is empty"), "write the secret into it")
         }
+        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(error) => refuse(
+            FaultKind::Unreadable,
+            format!("{path} cannot be read: {error}"),
+            "give the path of a file that this user may read",
+        ),
     }
 }
 

@@ -32,9 +32,8 @@ pub(super) const SENSORS_MAX: usize = 256;
 const NAME_FORM: &str = "a name begins with a-z, goes on with a-z, 0-9 or _, at most 64";
 
 /// Members of messages that have a meaning of their own, so that no sensor may be called like them.
-const MEMBERS: [&str; 10] = [
-    "timestamp", "location", "device_info", "sensors", "metadata", "payload", "value", "unit", "battery_level", "last_update",
-];
+const MEMBERS: [&str; 10] =
+    ["timestamp", "location", "device_info", "sensors", "metadata", "payload", "value", "unit", "battery_level", "last_update"];
 
 /// A map with its keys checked.
 struct Item<'a> {

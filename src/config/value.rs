@@ -49,7 +49,9 @@ impl Reader<'_> {
             Kind::Text | Kind::Path => self.text(node).map(Value::Text),
             Kind::Secret => self.secret(node).map(Value::Text),
             Kind::Brokers => self.distinct(node, "a broker", is_broker, "write host:port, such as 127.0.0.1:9092 or [::1]:9092"),
-            Kind::Topics => self.distinct(node, "a topic", is_topic, "a topic's name has letters, digits, `.`, `_`, `-`; at most 249"),
+            Kind::Topics => {
+                self.distinct(node, "a topic", is_topic, "a topic's name has letters, digits, `.`, `_`, `-`; at most 249")
+            }
             Kind::Choice(names) => self.choice(node, names),
             Kind::Flag => self.flag(node).map(Value::Flag),
             Kind::Integer { min, max } => self.integer(node, min, max).map(Value::Integer),
@@ -186,7 +188,11 @@ impl Reader<'_> {
         match u64::try_from(number) {
             Ok(number) if (min..=max).contains(&number) => Some(number),
             _ => {
-                self.limit(node.place, format!("{number} is not from {min} to {max}"), &format!("write a number from {min} to {max}"));
+                self.limit(
+                    node.place,
+                    format!("{number} is not from {min} to {max}"),
+                    &format!("write a number from {min} to {max}"),
+                );
                 None
             }
         }
@@ -281,7 +287,8 @@ impl Reader<'_> {
 
     fn compression(&mut self, node: &Node) -> Option<Value> {
         let text = self.text(node)?;
-        let level = text.strip_prefix("zstd(").and_then(|rest| rest.strip_suffix(')')).and_then(|level| level.parse::<i32>().ok());
+        let level =
+            text.strip_prefix("zstd(").and_then(|rest| rest.strip_suffix(')')).and_then(|level| level.parse::<i32>().ok());
         let compression = match (text.as_str(), level) {
             ("zstd", _) => Some(Compression::Zstd(1)),
             ("snappy", _) => Some(Compression::Snappy),

@@ -84,9 +84,8 @@ fn value_of(inner: &str, environment: &Environment<'_>) -> Result<String, (Strin
     let value = environment(name);
     let filled = value.clone().filter(|value| !value.is_empty());
     if operation.is_empty() {
-        return value.ok_or_else(|| {
-            (format!("the variable {name} is not set"), format!("set it, or write `${{{name}:-default}}`"))
-        });
+        return value
+            .ok_or_else(|| (format!("the variable {name} is not set"), format!("set it, or write `${{{name}:-default}}`")));
     }
     if let Some(default) = operation.strip_prefix(":-") {
         return Ok(filled.unwrap_or_else(|| default.to_owned()));
@@ -100,4 +99,3 @@ fn value_of(inner: &str, environment: &Environment<'_>) -> Result<String, (Strin
         format!("write `${{{name}}}`, `${{{name}:-default}}` or `${{{name}:?message}}`"),
     ))
 }
-
