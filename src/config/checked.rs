@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::fault::{FaultKind, Notes, Place};
 use super::table::{self, Default, KEYS, Key};
-use super::value::{Reader, Value};
+use super::value::{CoreChoice, Reader, Value};
 use super::yaml::{self, Data, Entry, Node, Origin};
 use crate::batch::SensorCatalog;
 
@@ -190,10 +190,9 @@ impl Checked {
         }
     }
 
-    /// None: faulty; Some(None): `auto`.
-    pub(super) fn cores(&self, path: &str) -> Option<Option<&[usize]>> {
+    pub(super) fn cores(&self, path: &str) -> Option<&CoreChoice> {
         match self.values.get(path)? {
-            Value::Cores(cores) => Some(cores.as_deref()),
+            Value::Cores(cores) => Some(cores),
             _ => None,
         }
     }

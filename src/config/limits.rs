@@ -3,7 +3,7 @@
 use super::checked::Checked;
 use super::fault::{FaultKind, Notes};
 use super::quantity::{write_duration, write_size};
-use super::value::Value;
+use super::value::{CoreChoice, Value};
 
 /// A limit that concerns several keys.
 struct Limit {
@@ -47,7 +47,7 @@ const LIMITS: &[Limit] = &[
     Limit {
         keys: &["lanes.count", "lanes.cores"],
         broken: |checked| {
-            both(checked, "lanes.count", "lanes.cores").filter(|_| !matches!(checked.cores("lanes.cores"), Some(None)))
+            both(checked, "lanes.count", "lanes.cores").filter(|_| checked.cores("lanes.cores") != Some(&CoreChoice::Auto))
         },
         remedy: "keep one: the count, or the list",
     },

@@ -134,10 +134,14 @@ fn sensor(reader: &mut Reader<'_>, node: &Node, taken: &mut BTreeSet<String>) ->
         }
         range(reader, node).map(Some)
     });
-    let required = item.member(reader, "required", Some(false), |reader, node| reader.flag(node));
+    let required = item.member(reader, "required", Some(false), flag);
     let aliases = item.member(reader, "aliases", Some(Vec::new()), |reader, node| aliases(reader, node, unit.as_deref()));
     let spec = SensorSpec { name: name?, unit: unit?, kind: kind?, range: range?, required: required?, aliases: aliases? };
     faultless.then_some(spec)
+}
+
+fn flag(reader: &mut Reader<'_>, node: &Node) -> Option<bool> {
+    reader.flag(node)
 }
 
 fn unit_or_empty(reader: &mut Reader<'_>, node: &Node) -> Option<String> {

@@ -23,14 +23,21 @@ pub(super) enum Value {
     Flag(bool),
     Integer(u64),
     Duration(Duration),
-    /// None: `auto`.
-    Cores(Option<Vec<usize>>),
+    Cores(CoreChoice),
     Start(Start),
     /// None: `off`.
     Listen(Option<SocketAddr>),
     Compression(Compression),
     Pairs(BTreeMap<String, String>),
     Sensors(SensorCatalog),
+}
+
+/// Which cores to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CoreChoice {
+    Auto,
+    /// Ids, ascending, at least one.
+    List(Vec<usize>),
 }
 
 /// Reads the value of one key.
@@ -227,7 +234,7 @@ impl Reader<'_> {
     fn cores(&mut self, node: &Node) -> Option<Value> {
         const FORM: &str = "write auto, or a list of core ids such as [1, 2]";
         if matches!(node.scalar(), Some(Scalar::String(text)) if text == "auto") {
-            return Some(Value::Cores(None));
+            return Some(Value::Cores(CoreChoice::Auto));
         }
         let Data::List(items) = &node.data else {
             self.wrong(node, "auto or a list of cores", FORM);
@@ -251,7 +258,7 @@ impl Reader<'_> {
         }
         let mut cores = cores.into_iter().collect::<Option<Vec<usize>>>()?;
         cores.sort_unstable();
-        Some(Value::Cores(Some(cores)))
+        Some(Value::Cores(CoreChoice::List(cores)))
     }
 
     fn start(&mut self, node: &Node) -> Option<Value> {

@@ -16,7 +16,9 @@ pub(super) fn expand(node: &mut Node, path: &str, environment: &Environment<'_>,
             items.iter_mut().enumerate().for_each(|(index, item)| expand(item, &format!("{path}[{index}]"), environment, notes));
         }
         Data::Map(entries) => {
-            entries.iter_mut().for_each(|entry| expand(&mut entry.node, &table::join(path, &entry.key), environment, notes));
+            for entry in entries {
+                expand(&mut entry.node, &table::join(path, &entry.key), environment, notes);
+            }
         }
         Data::Scalar { text, quote } if text.contains("${") => {
             let at = |characters: usize| match quote {

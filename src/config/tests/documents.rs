@@ -16,7 +16,9 @@ fn paths(text: &str) -> Vec<String> {
     fn collect(node: &crate::config::yaml::Node, path: &str, found: &mut Vec<String>) {
         match &node.data {
             crate::config::yaml::Data::Map(entries) if table::find(path).is_none() => {
-                entries.iter().for_each(|entry| collect(&entry.node, &table::join(path, &entry.key), found));
+                for entry in entries {
+                    collect(&entry.node, &table::join(path, &entry.key), found);
+                }
             }
             _ => found.push(path.to_owned()),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::batch::{SensorCatalog, SensorKind};
-use crate::config::{Compression, Delivery, LogFormat, Runtime, Start};
+use crate::config::{Compression, Delivery, LogFormat, Runtime, Secret, Start};
 
 #[test]
 fn the_defaults_are_those_of_the_design() {
@@ -21,13 +21,13 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(kafka.security, BTreeMap::from([("security.protocol".to_owned(), "plaintext".to_owned())]));
     assert!(kafka.properties.is_empty());
     assert_eq!((config.lanes.runtime, config.lanes.instance.as_deref()), (Runtime::Auto, None));
-    assert_eq!(config.lanes.stall_timeout, Duration::from_secs(60));
+    assert_eq!(config.lanes.stall_timeout, Duration::from_mins(1));
     assert_eq!(config.memory.budget_bytes, 256 << 20);
     assert_eq!(*config.sensors, SensorCatalog::default());
     let windows = config.windows;
-    assert_eq!((windows.size, windows.rolling, windows.devices_max), (Duration::from_secs(60), 5, 100_000));
+    assert_eq!((windows.size, windows.rolling, windows.devices_max), (Duration::from_mins(1), 5, 100_000));
     assert_eq!((windows.grace, windows.future_skew), (Duration::from_secs(30), Duration::from_secs(30)));
-    assert_eq!(windows.age_max, Duration::from_secs(7 * 86_400));
+    assert_eq!(windows.age_max, Duration::from_hours(7 * 24));
     assert_eq!((config.epoch.interval, config.epoch.bytes), (Duration::from_secs(30), 64 << 20));
     assert_eq!((config.lake.path.to_str(), config.lake.compression), (Some("./lake"), Compression::Zstd(1)));
     assert_eq!(config.serve.listen, "127.0.0.1:8089".parse().ok());
@@ -85,13 +85,13 @@ fn each_key_is_resolved_from_its_own_value() {
     assert_eq!((config.cores.kafka.as_slice(), config.cores.control.as_slice()), ([2].as_slice(), [0, 3].as_slice()));
     assert_eq!(config.memory.budget_bytes, 100 << 20);
     let windows = config.windows;
-    assert_eq!((windows.size, windows.rolling, windows.grace), (Duration::from_secs(120), 7, Duration::from_secs(60)));
-    assert_eq!((windows.future_skew, windows.age_max), (Duration::from_secs(3), Duration::from_secs(86_400)));
+    assert_eq!((windows.size, windows.rolling, windows.grace), (Duration::from_mins(2), 7, Duration::from_mins(1)));
+    assert_eq!((windows.future_skew, windows.age_max), (Duration::from_secs(3), Duration::from_hours(24)));
     assert_eq!(windows.devices_max, 12);
     assert_eq!((config.epoch.interval, config.epoch.bytes), (Duration::from_millis(500), 1_048_577));
     assert_eq!((config.lake.path.to_str(), config.lake.compression), (Some("/data/lake"), Compression::Zstd(3)));
     assert_eq!((config.serve.listen, config.serve.behind_proxy), (None, true));
-    assert_eq!(config.serve.token.as_ref().map(|token| token.expose()), Some("0123456789abcdef"));
+    assert_eq!(config.serve.token.as_ref().map(Secret::expose), Some("0123456789abcdef"));
     assert_eq!(config.telemetry.log_level, "info,corelane::lane=debug");
     assert_eq!(config.telemetry.log_format, LogFormat::Json);
     assert_eq!((config.simulate.fleet, config.simulate.interval, config.simulate.seed), (7, Duration::from_secs(3), 9));
@@ -175,7 +175,7 @@ fn secrets_in_files_must_be_there() {
         format!("serve.token_file={}", path.display())
     };
     let config = load_sets(&[&path("good", "0123456789abcdef\n")]).expect("good");
-    assert_eq!(config.serve.token.as_ref().map(|token| token.expose()), Some("0123456789abcdef"));
+    assert_eq!(config.serve.token.as_ref().map(Secret::expose), Some("0123456789abcdef"));
     let cases = [
         (path("empty", "\n"), FaultKind::Limit, "is empty"),
         (path("short", "abc"), FaultKind::Limit, "less than 16 characters"),
