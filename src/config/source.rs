@@ -34,6 +34,7 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Source>, Faults> {
                 remedy: "give the path of a UTF-8 YAML file that this user may read; conf/minimal.yaml is one to start from"
                     .into(),
                 snippet: String::new(),
+                caret: 0,
             }),
         }
     }

@@ -202,6 +202,19 @@ serve:
 }
 
 #[test]
+fn faults_stay_small_whatever_the_text() {
+    let long = format!("epoch: {{{}x: 1}}", "a: &a [], ".repeat(2_000));
+    let error = load_all(&[MINIMAL, &long, &format!("{}: 1", "k".repeat(10_000))], &[]).expect_err("faults");
+    assert_eq!(error.0.len(), 200);
+    let printed = error.to_string();
+    assert!(printed.starts_with("the configuration has 200 faults or more\n"));
+    assert!(printed.len() < 400_000, "{}", printed.len());
+    let far = &error.0[150];
+    assert_eq!(far.snippet.chars().nth(far.caret), Some('a'), "{far}");
+    assert!(far.snippet.starts_with('…') && far.snippet.ends_with('…'), "{far}");
+}
+
+#[test]
 fn files_that_cannot_be_read_are_all_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let paths = ["a.yaml", "b.yaml"].map(|name| folder.path().join(name));
