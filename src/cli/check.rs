@@ -7,8 +7,10 @@ use super::exit::OrExit as _;
 use super::{Exit, Failure};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  corelane check conf/minimal.yaml\n  corelane check base.yaml plant7.yaml --set lanes.count=2\n\n\
-                        Exit codes: 0 all is well, 78 the configuration is wrong")]
+#[command(
+    after_help = "Examples:\n  corelane check conf/minimal.yaml\n  corelane check base.yaml plant7.yaml --set lanes.count=2\n\n\
+                        Exit codes: 0 all is well, 78 the configuration is wrong"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,

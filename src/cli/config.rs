@@ -1,5 +1,8 @@
 //! `corelane config`: the schema, the reference, and what a configuration resolves to. Also the arguments of every command that reads one.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::fault::{FaultKind, Notes, Place};
 use super::table::{self, Default, KEYS, Key};
-use super::value::{Reader, Value};
+use super::value::{CoreChoice, Reader, Value};
 use super::yaml::{self, Data, Entry, Node, Origin};
 use crate::batch::SensorCatalog;
 
@@ -190,10 +190,9 @@ impl Checked {
         }
     }
 
-    /// None: faulty; Some(None): `auto`.
-    pub(super) fn cores(&self, path: &str) -> Option<Option<&[usize]>> {
+    pub(super) fn cores(&self, path: &str) -> Option<&CoreChoice> {
         match self.values.get(path)? {
-            Value::Cores(cores) => Some(cores.as_deref()),
+            Value::Cores(cores) => Some(cores),
             _ => None,
         }
     }
@@ -219,7 +218,10 @@ fn unknown(section: &str, key: &str) -> (String, String) {
 pub(super) fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
     let distances = names.iter().map(|name| (edits(&word, name), *name));
-    distances.filter(|(distance, name)| *distance <= (name.len() / 3).max(1)).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    distances
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 /// Levenshtein's distance, in characters. Long words are far from anything.

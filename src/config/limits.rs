@@ -3,7 +3,7 @@
 use super::checked::Checked;
 use super::fault::{FaultKind, Notes};
 use super::quantity::{write_duration, write_size};
-use super::value::Value;
+use super::value::{CoreChoice, Value};
 
 /// A limit that concerns several keys.
 struct Limit {
@@ -46,7 +46,9 @@ const LIMITS: &[Limit] = &[
     },
     Limit {
         keys: &["lanes.count", "lanes.cores"],
-        broken: |checked| both(checked, "lanes.count", "lanes.cores").filter(|_| !matches!(checked.cores("lanes.cores"), Some(None))),
+        broken: |checked| {
+            both(checked, "lanes.count", "lanes.cores").filter(|_| checked.cores("lanes.cores") != Some(&CoreChoice::Auto))
+        },
         remedy: "keep one: the count, or the list",
     },
     Limit {
@@ -91,11 +93,13 @@ const LIMITS: &[Limit] = &[
     },
 ];
 
-const LOGIN: [&str; 4] = [
-    "kafka.security.mechanism", "kafka.security.username", "kafka.security.password", "kafka.security.password_file",
-];
+const LOGIN: [&str; 4] =
+    ["kafka.security.mechanism", "kafka.security.username", "kafka.security.password", "kafka.security.password_file"];
 const ENCRYPTION: [&str; 5] = [
-    "kafka.security.ca_file", "kafka.security.certificate_file", "kafka.security.key_file", "kafka.security.key_password",
+    "kafka.security.ca_file",
+    "kafka.security.certificate_file",
+    "kafka.security.key_file",
+    "kafka.security.key_password",
     "kafka.security.key_password_file",
 ];
 
@@ -147,13 +151,14 @@ fn epoch_above_budget(checked: &Checked) -> Option<String> {
 }
 
 fn both(checked: &Checked, first: &str, second: &str) -> Option<String> {
-    (checked.given(first) && checked.given(second)).then(|| format!("{first} and {second} are both given"))
+    (checked.value(first).is_some() && checked.value(second).is_some()).then(|| format!("{first} and {second} are both given"))
 }
 
 fn open_to_all(checked: &Checked) -> Option<String> {
     let Value::Listen(Some(address)) = checked.value("serve.listen")? else { return None };
     let guarded = checked.flag("serve.behind_proxy")? || checked.given("serve.token") || checked.given("serve.token_file");
-    (!address.ip().is_loopback() && !guarded).then(|| format!("{address} can be reached from other machines, and asks for no token"))
+    (!address.ip().is_loopback() && !guarded)
+        .then(|| format!("{address} can be reached from other machines, and asks for no token"))
 }
 
 fn login_incomplete(checked: &Checked) -> Option<String> {
@@ -161,7 +166,8 @@ fn login_incomplete(checked: &Checked) -> Option<String> {
     if !protocol.starts_with("sasl") {
         return None;
     }
-    let mut missing: Vec<&str> = ["mechanism", "username"].into_iter().filter(|key| !checked.given(&format!("kafka.security.{key}"))).collect();
+    let mut missing: Vec<&str> =
+        ["mechanism", "username"].into_iter().filter(|key| !checked.given(&format!("kafka.security.{key}"))).collect();
     if !checked.given("kafka.security.password") && !checked.given("kafka.security.password_file") {
         missing.push("password_file");
     }

@@ -13,7 +13,7 @@ impl Machine {
         Self { cores: (0..count.max(1)).collect() }
     }
 
-    /// The cores of this process's affinity mask (containers and `taskset` narrow it).
+    /// The cores of the calling thread's affinity mask (containers and `taskset` narrow it); ask before any thread is pinned.
     pub fn detect() -> Self {
         let mut cores: Vec<usize> = core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
         cores.sort_unstable();

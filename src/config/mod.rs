@@ -25,6 +25,9 @@ mod value;
 mod variables;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 pub use fault::{Fault, FaultKind, Faults};
@@ -95,12 +98,12 @@ pub fn load_files(paths: &[PathBuf], sets: &[String]) -> Result<Config, Faults> 
 
 /// All defaults, for `demo` and tests: only what has none is given.
 pub fn from_minimal(brokers: &[String], topics: &[String], lake: &Path, machine: &Machine) -> Result<Config, Faults> {
-    let list = |items: &[String]| serde_json::Value::from(items).to_string();
+    // JSON is YAML; `${` would be taken for a variable.
+    let set = |key: &str, value: serde_json::Value| format!("{key}={}", value.to_string().replace("${", "$${"));
     let sets = [
-        // JSON is YAML.
-        format!("kafka.brokers={}", list(brokers)),
-        format!("kafka.topics={}", list(topics)),
-        format!("lake.path={}", serde_json::Value::from(lake.to_string_lossy())),
+        set("kafka.brokers", brokers.into()),
+        set("kafka.topics", topics.into()),
+        set("lake.path", lake.to_string_lossy().into()),
     ];
     load(&[], &sets, &|_| None, machine)
 }

@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::resolved::{
     Config, Cores, Delivery, Epoch, Kafka, Lake, Lanes, LogFormat, Memory, Runtime, Secret, Serve, Simulate, Telemetry, Windows,
 };
-use super::value::Value;
+use super::value::{CoreChoice, Value};
 
 /// Keys of `kafka.security` and the properties of librdkafka that they become.
 pub(super) const SECURITY: &[(&str, &str)] = &[
@@ -116,11 +116,15 @@ fn secret_file(checked: &Checked, key: &str, notes: &mut Notes) -> Result<Option
         Err(Refused)
     };
     match std::fs::read_to_string(path) {
-        Ok(text) if text.trim().is_empty() => refuse(FaultKind::Limit, format!("the file {path} is empty"), "write the secret into it"),
-        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
-        Err(error) => {
-            refuse(FaultKind::Unreadable, format!("{path} cannot be read: {error}"), "give the path of a file that this user may read")
+        Ok(text) if text.trim().is_empty() => {
+            refuse(FaultKind::Limit, format!("the file {path} is empty"), "write the secret into it")
         }
+        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(error) => refuse(
+            FaultKind::Unreadable,
+            format!("{path} cannot be read: {error}"),
+            "give the path of a file that this user may read",
+        ),
     }
 }
 
@@ -146,7 +150,7 @@ fn lane_cores(checked: &Checked, machine: &Machine, notes: &mut Notes) -> Option
     if checked.is_faulty("lanes.count") {
         return None;
     }
-    if let Some(list) = checked.cores("lanes.cores")? {
+    if let CoreChoice::List(list) = checked.cores("lanes.cores")? {
         return known_cores(checked, "lanes.cores", list, machine, notes);
     }
     let all = machine.cores.len();
@@ -183,8 +187,8 @@ fn idle_cores(machine: &Machine, lanes: &[usize]) -> Vec<usize> {
 
 fn cores(checked: &Checked, key: &str, machine: &Machine, idle: Option<&[usize]>, notes: &mut Notes) -> Option<Vec<usize>> {
     match checked.cores(key)? {
-        Some(list) => known_cores(checked, key, list, machine, notes),
-        None => idle.map(<[usize]>::to_vec),
+        CoreChoice::List(list) => known_cores(checked, key, list, machine, notes),
+        CoreChoice::Auto => idle.map(<[usize]>::to_vec),
     }
 }
 

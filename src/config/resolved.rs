@@ -93,7 +93,9 @@ pub enum Start {
     Earliest,
     Latest,
     /// At the first message with a Kafka time of at least this: milliseconds since 1970 (UTC).
-    Time { ms: i64 },
+    Time {
+        ms: i64,
+    },
 }
 
 /// The lanes, one a core.

@@ -70,9 +70,12 @@ fn or_variable(schema: &Value) -> Value {
 
 fn kind(kind: Kind) -> Value {
     let text = json!({ "type": "string", "minLength": 1 });
-    let list = |items: &Value| json!({ "anyOf": [{ "type": "array", "minItems": 1, "uniqueItems": true, "items": items }, text] });
+    let list =
+        |items: &Value| json!({ "anyOf": [{ "type": "array", "minItems": 1, "uniqueItems": true, "items": items }, text] });
     match kind {
-        Kind::Name { length_max } => or_variable(&json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": length_max })),
+        Kind::Name { length_max } => {
+            or_variable(&json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": length_max }))
+        }
         Kind::Text | Kind::Secret | Kind::Path | Kind::Listen | Kind::LogLevel => text,
         Kind::Brokers | Kind::Topics => list(&text),
         Kind::Choice(names) => or_variable(&json!({ "enum": names })),
@@ -89,7 +92,9 @@ fn kind(kind: Kind) -> Value {
             { "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "integer", "minimum": 0, "maximum": 4095 } },
         ] })),
         Kind::Start => json!({ "anyOf": [{ "enum": ["earliest", "latest"] }, text] }),
-        Kind::Compression => or_variable(&json!({ "type": "string", "pattern": r"^(zstd|zstd\(([1-9]|1[0-9]|2[0-2])\)|snappy|none)$" })),
+        Kind::Compression => {
+            or_variable(&json!({ "type": "string", "pattern": r"^(zstd|zstd\(([1-9]|1[0-9]|2[0-2])\)|snappy|none)$" }))
+        }
         Kind::Properties => json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } }),
         Kind::Sensors => sensors(),
     }
@@ -97,7 +102,8 @@ fn kind(kind: Kind) -> Value {
 
 fn sensors() -> Value {
     let number = json!({ "type": "number" });
-    let alias = item(ALIAS_KEYS, &|name| if name == "unit" { json!({ "type": "string", "minLength": 1 }) } else { number.clone() });
+    let alias =
+        item(ALIAS_KEYS, &|name| if name == "unit" { json!({ "type": "string", "minLength": 1 }) } else { number.clone() });
     let sensor = item(SENSOR_KEYS, &|name| match name {
         "name" => json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 64 }),
         "kind" => json!({ "enum": ["number", "boolean"], "default": "number" }),

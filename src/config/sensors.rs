@@ -32,9 +32,8 @@ pub(super) const SENSORS_MAX: usize = 256;
 const NAME_FORM: &str = "a name begins with a-z, goes on with a-z, 0-9 or _, at most 64";
 
 /// Members of messages that have a meaning of their own, so that no sensor may be called like them.
-const MEMBERS: [&str; 10] = [
-    "timestamp", "location", "device_info", "sensors", "metadata", "payload", "value", "unit", "battery_level", "last_update",
-];
+const MEMBERS: [&str; 10] =
+    ["timestamp", "location", "device_info", "sensors", "metadata", "payload", "value", "unit", "battery_level", "last_update"];
 
 /// A map with its keys checked.
 struct Item<'a> {
@@ -135,10 +134,14 @@ fn sensor(reader: &mut Reader<'_>, node: &Node, taken: &mut BTreeSet<String>) ->
         }
         range(reader, node).map(Some)
     });
-    let required = item.member(reader, "required", Some(false), |reader, node| reader.flag(node));
+    let required = item.member(reader, "required", Some(false), flag);
     let aliases = item.member(reader, "aliases", Some(Vec::new()), |reader, node| aliases(reader, node, unit.as_deref()));
     let spec = SensorSpec { name: name?, unit: unit?, kind: kind?, range: range?, required: required?, aliases: aliases? };
     faultless.then_some(spec)
+}
+
+fn flag(reader: &mut Reader<'_>, node: &Node) -> Option<bool> {
+    reader.flag(node)
 }
 
 fn unit_or_empty(reader: &mut Reader<'_>, node: &Node) -> Option<String> {

@@ -139,7 +139,7 @@ fn compression(compression: Compression) -> String {
 }
 
 fn sensors(catalog: &SensorCatalog) -> String {
-    catalog.sensors.iter().map(|sensor| format!("\n  - {}", self::sensor(sensor))).collect()
+    catalog.sensors.iter().flat_map(|sensor| ["\n  - ".to_owned(), self::sensor(sensor)]).collect()
 }
 
 fn sensor(sensor: &SensorSpec) -> String {

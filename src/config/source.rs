@@ -31,8 +31,10 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<Source>, Faults> {
                 column: 0,
                 key: String::new(),
                 message: format!("cannot be read: {error}"),
-                remedy: "give the path of a UTF-8 YAML file that this user may read; conf/minimal.yaml is one to start from".into(),
+                remedy: "give the path of a UTF-8 YAML file that this user may read; conf/minimal.yaml is one to start from"
+                    .into(),
                 snippet: String::new(),
+                caret: 0,
             }),
         }
     }

@@ -31,7 +31,9 @@ pub(super) enum Default {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `[A-Za-z0-9._-]`, 1 to `length_max` characters.
-    Name { length_max: usize },
+    Name {
+        length_max: usize,
+    },
     /// Any text but the empty one.
     Text,
     /// A text that is never printed.
@@ -44,9 +46,18 @@ pub(super) enum Kind {
     Topics,
     Choice(&'static [&'static str]),
     Flag,
-    Integer { min: u64, max: u64 },
-    Duration { min: &'static str, max: &'static str },
-    Size { min: &'static str, max: &'static str },
+    Integer {
+        min: u64,
+        max: u64,
+    },
+    Duration {
+        min: &'static str,
+        max: &'static str,
+    },
+    Size {
+        min: &'static str,
+        max: &'static str,
+    },
     /// `auto`, or a list of core ids, at least one, none twice.
     Cores,
     /// `earliest`, `latest`, or an RFC 3339 time with a zone.
@@ -69,8 +80,8 @@ const fn key(path: &'static str, kind: Kind, default: Default, doc: &'static str
 
 use self::Default::{None as Unset, Required, Yaml};
 use self::Kind::{
-    Brokers, Choice, Compression, Cores, Duration, Flag, Integer, Listen, LogLevel, Name, Path, Properties, Secret, Sensors, Size,
-    Start, Text, Topics,
+    Brokers, Choice, Compression, Cores, Duration, Flag, Integer, Listen, LogLevel, Name, Path, Properties, Secret, Sensors,
+    Size, Start, Text, Topics,
 };
 
 /// Later versions bring these; until then they are refused like any unknown key, with a better remedy.

@@ -23,14 +23,21 @@ pub(super) enum Value {
     Flag(bool),
     Integer(u64),
     Duration(Duration),
-    /// None: `auto`.
-    Cores(Option<Vec<usize>>),
+    Cores(CoreChoice),
     Start(Start),
     /// None: `off`.
     Listen(Option<SocketAddr>),
     Compression(Compression),
     Pairs(BTreeMap<String, String>),
     Sensors(SensorCatalog),
+}
+
+/// Which cores to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CoreChoice {
+    Auto,
+    /// Ids, ascending, at least one.
+    List(Vec<usize>),
 }
 
 /// Reads the value of one key.
@@ -49,7 +56,9 @@ impl Reader<'_> {
             Kind::Text | Kind::Path => self.text(node).map(Value::Text),
             Kind::Secret => self.secret(node).map(Value::Text),
             Kind::Brokers => self.distinct(node, "a broker", is_broker, "write host:port, such as 127.0.0.1:9092 or [::1]:9092"),
-            Kind::Topics => self.distinct(node, "a topic", is_topic, "a topic's name has letters, digits, `.`, `_`, `-`; at most 249"),
+            Kind::Topics => {
+                self.distinct(node, "a topic", is_topic, "a topic's name has letters, digits, `.`, `_`, `-`; at most 249")
+            }
             Kind::Choice(names) => self.choice(node, names),
             Kind::Flag => self.flag(node).map(Value::Flag),
             Kind::Integer { min, max } => self.integer(node, min, max).map(Value::Integer),
@@ -186,7 +195,11 @@ impl Reader<'_> {
         match u64::try_from(number) {
             Ok(number) if (min..=max).contains(&number) => Some(number),
             _ => {
-                self.limit(node.place, format!("{number} is not from {min} to {max}"), &format!("write a number from {min} to {max}"));
+                self.limit(
+                    node.place,
+                    format!("{number} is not from {min} to {max}"),
+                    &format!("write a number from {min} to {max}"),
+                );
                 None
             }
         }
@@ -221,7 +234,7 @@ impl Reader<'_> {
     fn cores(&mut self, node: &Node) -> Option<Value> {
         const FORM: &str = "write auto, or a list of core ids such as [1, 2]";
         if matches!(node.scalar(), Some(Scalar::String(text)) if text == "auto") {
-            return Some(Value::Cores(None));
+            return Some(Value::Cores(CoreChoice::Auto));
         }
         let Data::List(items) = &node.data else {
             self.wrong(node, "auto or a list of cores", FORM);
@@ -245,7 +258,7 @@ impl Reader<'_> {
         }
         let mut cores = cores.into_iter().collect::<Option<Vec<usize>>>()?;
         cores.sort_unstable();
-        Some(Value::Cores(Some(cores)))
+        Some(Value::Cores(CoreChoice::List(cores)))
     }
 
     fn start(&mut self, node: &Node) -> Option<Value> {
@@ -281,7 +294,8 @@ impl Reader<'_> {
 
     fn compression(&mut self, node: &Node) -> Option<Value> {
         let text = self.text(node)?;
-        let level = text.strip_prefix("zstd(").and_then(|rest| rest.strip_suffix(')')).and_then(|level| level.parse::<i32>().ok());
+        let level =
+            text.strip_prefix("zstd(").and_then(|rest| rest.strip_suffix(')')).and_then(|level| level.parse::<i32>().ok());
         let compression = match (text.as_str(), level) {
             ("zstd", _) => Some(Compression::Zstd(1)),
             ("snappy", _) => Some(Compression::Snappy),

@@ -16,7 +16,9 @@ pub(super) fn expand(node: &mut Node, path: &str, environment: &Environment<'_>,
             items.iter_mut().enumerate().for_each(|(index, item)| expand(item, &format!("{path}[{index}]"), environment, notes));
         }
         Data::Map(entries) => {
-            entries.iter_mut().for_each(|entry| expand(&mut entry.node, &table::join(path, &entry.key), environment, notes));
+            for entry in entries {
+                expand(&mut entry.node, &table::join(path, &entry.key), environment, notes);
+            }
         }
         Data::Scalar { text, quote } if text.contains("${") => {
             let at = |characters: usize| match quote {
@@ -84,9 +86,8 @@ fn value_of(inner: &str, environment: &Environment<'_>) -> Result<String, (Strin
     let value = environment(name);
     let filled = value.clone().filter(|value| !value.is_empty());
     if operation.is_empty() {
-        return value.ok_or_else(|| {
-            (format!("the variable {name} is not set"), format!("set it, or write `${{{name}:-default}}`"))
-        });
+        return value
+            .ok_or_else(|| (format!("the variable {name} is not set"), format!("set it, or write `${{{name}:-default}}`")));
     }
     if let Some(default) = operation.strip_prefix(":-") {
         return Ok(filled.unwrap_or_else(|| default.to_owned()));
@@ -100,4 +101,3 @@ fn value_of(inner: &str, environment: &Environment<'_>) -> Result<String, (Strin
         format!("write `${{{name}}}`, `${{{name}:-default}}` or `${{{name}:?message}}`"),
     ))
 }
-

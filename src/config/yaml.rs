@@ -24,7 +24,10 @@ pub(super) struct Node {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Data {
-    Scalar { text: String, quote: Quote },
+    Scalar {
+        text: String,
+        quote: Quote,
+    },
     List(Vec<Node>),
     Map(Vec<Entry>),
     /// A value that has a fault already, so that nothing more is said about it.
@@ -239,7 +242,11 @@ impl Builder<'_> {
 
     fn open(&mut self, frame: Frame, mark: Marker) -> Option<()> {
         if self.stack.len() >= DEPTH_MAX {
-            self.refuse(mark, &format!("nested deeper than {DEPTH_MAX}"), "no key of the configuration is that deep; see `corelane config schema`");
+            self.refuse(
+                mark,
+                &format!("nested deeper than {DEPTH_MAX}"),
+                "no key of the configuration is that deep; see `corelane config schema`",
+            );
             return None;
         }
         self.stack.push(frame);
@@ -273,7 +280,12 @@ impl Builder<'_> {
             Some(Content::List(items)) => items.push(node),
             Some(Content::Map { entries, seen, key }) => match std::mem::replace(key, PendingKey::None) {
                 PendingKey::None => *key = pending(node, &section, seen, self.notes),
-                PendingKey::Known(key, key_place) => entries.push(Entry { key, key_place, node }),
+                PendingKey::Known(key, key_place) => {
+                    // Nothing stands after the colon: the key is what one can point at.
+                    let empty = matches!(&node.data, Data::Scalar { text, quote: Quote::Plain } if text.is_empty());
+                    let place = if empty { key_place } else { node.place };
+                    entries.push(Entry { key, key_place, node: Node { place, ..node } });
+                }
                 PendingKey::Refused => {}
             },
         }
