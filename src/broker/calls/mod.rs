@@ -100,7 +100,7 @@ pub(super) fn answer(shared: &Shared, client: &Client, head: Head, frame: Bytes)
     match head.key {
         ApiKey::Produce => produce::answer(shared, head, decode(head, frame)?),
         ApiKey::Fetch => Ok(fetch::answer(shared, head, decode(head, frame)?)),
-        ApiKey::ListOffsets => encode(head, &offsets::list(shared, decode(head, frame)?)),
+        ApiKey::ListOffsets => encode(head, &offsets::list(shared, decode(head, frame)?, version)),
         ApiKey::OffsetForLeaderEpoch => encode(head, &offsets::leader_epoch(shared, decode(head, frame)?)),
         ApiKey::DeleteRecords => encode(head, &offsets::delete_records(shared, decode(head, frame)?)),
         ApiKey::Metadata => encode(head, &cluster::metadata(shared, client, decode(head, frame)?, version)),

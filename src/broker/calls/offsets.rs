@@ -20,11 +20,15 @@ const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const HIGHEST_TIME: i64 = -3;
 
-pub(super) fn list(shared: &Shared, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub(super) fn list(shared: &Shared, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
     let committed_only = request.isolation_level == 1;
     let state = shared.lock();
     let topics = request.topics.into_iter().map(|topic| {
-        let rows = topic.partitions.iter().map(|asked| list_row(&state.topics, &topic.name, asked, committed_only));
+        let rows = topic.partitions.iter().map(|asked| {
+            let row = list_row(&state.topics, &topic.name, asked, committed_only);
+            // Not to be said to clients that do not know leader epochs.
+            if version < 4 { row.with_leader_epoch(-1) } else { row }
+        });
         let partitions = rows.collect();
         ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
     });
