@@ -39,10 +39,10 @@ fn create_topic(kafka: &ApacheKafka, topic: &str) {
     assert_eq!(results, vec![Ok(topic.to_owned())]);
 }
 
-/// Returns once the broker has acknowledged.
+/// Returns once the broker has acknowledged. Idempotent: a retry to a node that was only silent must not store the message twice.
 fn produce(kafka: &ApacheKafka, topic: &str, value: &str) {
     let producer: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).set("acks", "all").create().unwrap();
+        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).set("enable.idempotence", "true").create().unwrap();
     producer.send(BaseRecord::<(), str>::to(topic).payload(value)).map_err(|(error, _)| error).unwrap();
     producer.flush(Duration::from_mins(1)).unwrap();
 }
