@@ -94,7 +94,7 @@ fn number(text: &str) -> Option<i64> {
     // 2^63 is the first float that no longer fits; NaN and infinities compare false.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     #[allow(clippy::cast_possible_truncation)] // checked against the limit
-    (micros >= -LIMIT && micros < LIMIT).then_some(micros as i64)
+    (-LIMIT..LIMIT).contains(&micros).then_some(micros as i64)
 }
 
 /// Microseconds of the time at which an envelope ends, or None where it never does or its time cannot be read.
