@@ -175,9 +175,25 @@ fn a_missing_time_is_refused() {
 
 #[test]
 fn a_time_of_a_wrong_type_is_refused() {
-    for time in
-        ["true", "[]", "{}", "\"soon\"", "\"\"", "NaN", "Infinity", "-Infinity", "1e999", "\"inf\"", "1e30", "\"2025-11-20\""]
-    {
+    for time in [
+        "true",
+        "[]",
+        "{}",
+        "\"soon\"",
+        "\"\"",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "\"inf\"",
+        "1e30",
+        "\"2025-11-20\"",
+        "\"2025-13-01T10:00:00Z\"",
+        "\"2025-11-20T25:00:00Z\"",
+        "\"2025-02-30T10:00:00\"",
+        "\"10:00:00Z\"",
+        "\"9999999999999999999999999999999999999999\"",
+    ] {
         refused(format!(r#"{{"device_id":"d","timestamp":{time}}}"#), RejectReason::BadTime);
     }
 }
