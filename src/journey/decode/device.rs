@@ -149,7 +149,7 @@ fn whole_number(value: &Value<'_>) -> Option<i32> {
     };
     text.parse().ok().or_else(|| {
         let number: f64 = text.parse().ok()?;
-        let whole = number.trunc() == number && number >= f64::from(i32::MIN) && number <= f64::from(i32::MAX);
+        let whole = number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
         #[allow(clippy::cast_possible_truncation)] // whole, and in range
         whole.then_some(number as i32)
     })
@@ -244,10 +244,9 @@ fn boolean(value: &Value<'_>) -> Option<bool> {
         Value::Bool(value) => Some(*value),
         Value::Text(word) if word.eq_ignore_ascii_case("on") || word.eq_ignore_ascii_case("true") => Some(true),
         Value::Text(word) if word.eq_ignore_ascii_case("off") || word.eq_ignore_ascii_case("false") => Some(false),
-        #[allow(clippy::float_cmp)] // exactly 1 and exactly 0 are meant
         Value::Number(_) => match value.finite() {
-            Some(number) if number == 1.0 => Some(true),
-            Some(number) if number == 0.0 => Some(false),
+            Some(1.0) => Some(true),
+            Some(0.0) => Some(false),
             _ => None,
         },
         _ => None,

@@ -16,6 +16,7 @@ pub(super) enum Envelope<'d> {
 
 /// One row of the events, its strings borrowed from the document.
 #[derive(Debug)]
+#[allow(clippy::struct_field_names)] // columns have the names that they have
 pub(super) struct Event<'d> {
     pub(super) event_time_us: Option<i64>,
     pub(super) event_type: &'static str,

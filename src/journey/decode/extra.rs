@@ -85,6 +85,8 @@ pub(super) fn push_json(document: &Document<'_>, value: &Value<'_>, out: &mut St
         Value::Null | Value::Uncut(_) => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
+        // What no float can hold, many readers of JSON refuse, and the whole object with it.
+        Value::Number(text) if may_overflow(text) && value.finite().is_none() => push_string(text, out),
         Value::Number(text) => out.push_str(text),
         Value::Bare(word) => push_string(word, out),
         Value::Text(text) => push_string(text, out),
@@ -111,6 +113,11 @@ pub(super) fn push_json(document: &Document<'_>, value: &Value<'_>, out: &mut St
             out.push('}');
         }
     }
+}
+
+/// Overflow takes an exponent or more than 308 digits.
+fn may_overflow(number: &str) -> bool {
+    number.len() > 308 || number.contains(['e', 'E'])
 }
 
 fn push_string(text: &str, out: &mut String) {

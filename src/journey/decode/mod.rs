@@ -48,6 +48,9 @@ impl Decoder {
     }
 
     /// Decodes a batch. Each row ends in exactly one of readings, events, rejects, and each of them keeps the order of the rows.
+    ///
+    /// A text column holds 2 GiB, so a batch may have some 500 MB of values (paths make `extra` up to four times as long as what was
+    /// sent). What a consumer queues is far below.
     pub fn decode(&mut self, raw: &RawBatch<'_>, dictionaries: &mut Dictionaries) -> DecodedBatch {
         let mut tables = Tables {
             readings: ReadingBuilder::new(&self.catalog, raw.rows.len()),

@@ -9,6 +9,9 @@
 //! | below 10^17 | µs | year 5138 |
 //! | above | ns | year 2262 and on |
 
+use jiff::civil::{DateTime, date};
+use jiff::fmt::temporal::Pieces;
+
 use super::document::Value;
 use super::scan::Refusal;
 use crate::batch::RejectReason;
@@ -50,15 +53,18 @@ fn written(text: &str, path: &str) -> Result<i64, Refusal> {
     if is_numeric(text) {
         return number(text).ok_or_else(|| bad(path, text, "lies outside of what microseconds in 64 bits can hold"));
     }
-    if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return Ok(time.as_microsecond());
-    }
+    let not_rfc_3339 = || bad(path, text, "is neither a number nor RFC 3339");
+    let pieces = Pieces::parse(text).map_err(|_| not_rfc_3339())?;
     // A date alone is no time; with a time of day, only the zone is missing.
-    if text.contains(':') && text.parse::<jiff::civil::DateTime>().is_ok() {
+    let time = pieces.time().ok_or_else(not_rfc_3339)?;
+    let Some(offset) = pieces.to_numeric_offset() else {
         let detail = format!("{path} \"{}\" has no zone; write it with Z or an offset such as +08:00", shortened(text));
         return Err(Refusal::new(RejectReason::TimeWithoutZone, detail));
-    }
-    Err(bad(path, text, "is neither a number nor RFC 3339"))
+    };
+    let local = DateTime::from_parts(pieces.date(), time).duration_since(date(1970, 1, 1).at(0, 0, 0, 0));
+    let nanos = local.as_nanos() - i128::from(offset.seconds()) * 1_000_000_000;
+    // Not through `jiff::Timestamp`, which ends a day before the year 9999 does.
+    i64::try_from(nanos.div_euclid(1_000)).map_err(|_| not_rfc_3339())
 }
 
 /// A decimal number: no words (`inf`), no hexadecimal.
@@ -94,7 +100,7 @@ fn number(text: &str) -> Option<i64> {
     // 2^63 is the first float that no longer fits; NaN and infinities compare false.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     #[allow(clippy::cast_possible_truncation)] // checked against the limit
-    (micros >= -LIMIT && micros < LIMIT).then_some(micros as i64)
+    (-LIMIT..LIMIT).contains(&micros).then_some(micros as i64)
 }
 
 /// Microseconds of the time at which an envelope ends, or None where it never does or its time cannot be read.

@@ -47,7 +47,7 @@ fn a_member_of_a_wrong_type_is_kept_where_its_column_is_null() {
     }
     let expected = concat!(
         r#"{"location.building":["b"],"location.floor":"3F","status":7,"device_type":true,"#,
-        r#""device_info.battery":"high","device_info.signal_strength":1e999,"device_info.model":{}}"#
+        r#""device_info.battery":"high","device_info.signal_strength":"1e999","device_info.model":{}}"#
     );
     assert_eq!(landed.column("extra"), expected);
     assert_eq!(
@@ -65,6 +65,13 @@ fn a_bad_value_is_kept_as_it_was_sent() {
             r#"{"sensors.temperature.value":"hot","sensors.temperature.unit":3,"sensors.humidity.value":"NaN","sensors.current.value":"-Infinity"}"#
         )
     );
+}
+
+#[test]
+fn numbers_that_no_float_can_hold_are_kept_as_strings() {
+    let digits = "9".repeat(400);
+    let message = nested_with(&format!(r#""a":[1e999,-1E+999,1e-999,1e308,{digits},1]"#));
+    assert_eq!(extra(message), Some(format!(r#"{{"a":["1e999","-1E+999",1e-999,1e308,"{digits}",1]}}"#)));
 }
 
 #[test]

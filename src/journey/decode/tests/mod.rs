@@ -63,14 +63,13 @@ impl Landed {
 }
 
 pub(super) fn raw_batch<'a>(values: &[Option<&'a [u8]>], kafka_time_ms: i64) -> RawBatch<'a> {
-    let row = |(offset, value): (i64, &Option<&'a [u8]>)| RawRow {
-        offset,
-        kafka_time_ms,
-        key: None,
-        value: *value,
-        headers: Headers::NONE,
-    };
-    RawBatch { source: TopicPartition::new("t", 0), rows: (100..).zip(values).map(row).collect(), ingest_time_us: 7 }
+    let row =
+        |(offset, value): (i64, Option<&'a [u8]>)| RawRow { offset, kafka_time_ms, key: None, value, headers: Headers::NONE };
+    RawBatch {
+        source: TopicPartition::new("t", 0),
+        rows: (100..).zip(values.iter().copied()).map(row).collect(),
+        ingest_time_us: 7,
+    }
 }
 
 /// Decodes messages as one batch and says where each landed.

@@ -8,12 +8,12 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::Value as Json;
 
+use super::super::Decoder;
 use super::super::document::Document;
 use super::super::extra::push_json;
 use super::super::scan;
 use super::{DEVICE, ENVELOPE, ENVELOPE_ALERT, FLAT, KAFKA_TIME_MS, Landed, NESTED, SINGLE, land, landed, landed_at, raw_batch};
 use crate::batch::{Dictionaries, RejectReason, SensorCatalog};
-use crate::journey::decode::Decoder;
 
 const SAMPLES: [&[u8]; 6] = [NESTED, DEVICE, ENVELOPE, ENVELOPE_ALERT, FLAT, SINGLE];
 
@@ -127,11 +127,9 @@ proptest! {
         // `landed` fails where a row landed twice or nowhere.
         let values: Vec<Option<&[u8]>> = batch.iter().map(Option::as_deref).collect();
         for row in landed_at(&values, KAFKA_TIME_MS) {
-            if let Landed::Reading(row) = row {
-                if let Some(text) = row.get("extra") {
-                    let json: Json = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-                    prop_assert!(json.is_object());
-                }
+            if let Landed::Reading(row) = row && let Some(text) = row.get("extra") {
+                let json: Json = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+                prop_assert!(json.is_object());
             }
         }
     }

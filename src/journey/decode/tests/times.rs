@@ -64,4 +64,8 @@ fn rfc_3339_needs_a_zone_and_takes_its_liberties() {
     // A leap second is the second before it.
     assert_eq!(event_time("\"2016-12-31T23:59:60Z\""), event_time("\"2016-12-31T23:59:59Z\""));
     assert_eq!(event_time("\"1969-12-31T23:59:59.999999Z\""), -1);
+    assert_eq!(event_time("\"1969-12-31T23:59:59.9999995Z\""), -1);
+    assert_eq!(event_time("\"0001-01-01T00:00:00Z\""), -62_135_596_800_000_000);
+    assert_eq!(event_time("\"9999-12-31T23:59:59.999999Z\""), 253_402_300_799_999_999);
+    assert_eq!(event_time("\"2000-02-29T12:00:00+00:00\""), 951_825_600_000_000);
 }
