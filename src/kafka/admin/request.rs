@@ -1,0 +1,134 @@
+//! One question to Kafka: sent to a queue of its own, answered within a deadline, read from the answer's event.
+
+use std::ptr::{self, NonNull};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::{Client, ClientContext};
+use rdkafka_sys as sys;
+use rdkafka_sys::rd_kafka_admin_op_t as Operation;
+use rdkafka_sys::rd_kafka_resp_err_t as Code;
+
+use super::super::error::{KafkaError, NativeError, code_name, text_of};
+use super::super::native::{NativeClient, Queue, millis_left};
+
+/// Asks through any client.
+pub(in super::super) struct Requester<'a, C: ClientContext> {
+    client: &'a Client<C>,
+    brokers: String,
+}
+
+/// What is asked, for error messages.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    pub(super) name: &'static str,
+    pub(super) operation: Operation,
+    pub(super) subject: &'a str,
+    pub(super) deadline: Instant,
+}
+
+/// Options of one request.
+pub(super) struct Options(NonNull<sys::rd_kafka_AdminOptions_t>);
+
+impl Options {
+    pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_AdminOptions_t {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Options {
+    fn drop(&mut self) {
+        // SAFETY: ours, dropped once.
+        unsafe { sys::rd_kafka_AdminOptions_destroy(self.as_ptr()) }
+    }
+}
+
+/// An answer; it owns what is read from it.
+pub(super) struct Answer(NonNull<sys::rd_kafka_event_t>);
+
+impl Answer {
+    pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_event_t {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // SAFETY: ours, dropped once.
+        unsafe { sys::rd_kafka_event_destroy(self.as_ptr()) }
+    }
+}
+
+impl<'a, C: ClientContext> Requester<'a, C> {
+    pub(in super::super) fn new(client: &'a Client<C>, brokers: String) -> Self {
+        Self { client, brokers }
+    }
+
+    pub(super) fn native(&self) -> NativeClient {
+        self.client.native_ptr()
+    }
+
+    pub(super) fn client(&self) -> &'a Client<C> {
+        self.client
+    }
+
+    pub(super) fn no_answer(&self, call: &'static str, waited: Duration) -> KafkaError {
+        KafkaError::NoAnswer { call, brokers: self.brokers.clone(), waited }
+    }
+
+    /// Sends the request with `send` and waits for its answer.
+    pub(super) fn ask(
+        &self,
+        call: Call<'_>,
+        send: impl FnOnce(NativeClient, &Options, *mut sys::rd_kafka_queue_t) -> Result<(), KafkaError>,
+    ) -> Result<Answer, KafkaError> {
+        let asked = Instant::now();
+        let lost = || self.refused(call, "_FAIL", "the client has no queue or options for it");
+        // SAFETY: the client outlives this call and what it makes here.
+        let (queue, options) = unsafe {
+            let options = sys::rd_kafka_AdminOptions_new(self.native(), call.operation);
+            (Queue::new(self.native()).ok_or_else(lost)?, Options(NonNull::new(options).ok_or_else(lost)?))
+        };
+        let millis = millis_left(call.deadline).max(1);
+        // SAFETY: the options are ours; no text of an error is asked for.
+        unsafe { sys::rd_kafka_AdminOptions_set_request_timeout(options.as_ptr(), millis, ptr::null_mut(), 0) };
+        send(self.native(), &options, queue.as_ptr())?;
+        // SAFETY: the queue is ours; the event is owned by the answer.
+        let event = unsafe { sys::rd_kafka_queue_poll(queue.as_ptr(), millis) };
+        let Some(event) = NonNull::new(event) else { return Err(self.no_answer(call.name, asked.elapsed())) };
+        let answer = Answer(event);
+        // SAFETY: the answer is alive.
+        let (code, text) = unsafe { (sys::rd_kafka_event_error(event.as_ptr()), text_of(sys::rd_kafka_event_error_string(event.as_ptr()))) };
+        match code {
+            Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(answer),
+            Code::RD_KAFKA_RESP_ERR__TIMED_OUT | Code::RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE => {
+                Err(self.no_answer(call.name, asked.elapsed()))
+            }
+            code => Err(self.refused(call, &code_name(code), &text)),
+        }
+    }
+
+    pub(super) fn refused(&self, call: Call<'_>, name: &str, text: &str) -> KafkaError {
+        KafkaError::Refused {
+            call: call.name,
+            subject: call.subject.to_owned(),
+            name: name.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    pub(super) fn refused_by(&self, call: Call<'_>, error: &NativeError) -> KafkaError {
+        self.refused(call, &error.name, &error.text)
+    }
+}
+
+/// The elements of a C array of pointers.
+///
+/// # Safety
+/// `array` is null or points to `count` pointers that live through `'a`.
+pub(super) unsafe fn elements<'a, T>(array: *mut *const T, count: usize) -> &'a [*const T] {
+    if array.is_null() || count == 0 {
+        return &[];
+    }
+    // SAFETY: `count` pointers by the caller's word.
+    unsafe { std::slice::from_raw_parts(array.cast_const(), count) }
+}
