@@ -130,6 +130,7 @@ fn a_bad_name_an_unwrap_and_a_bare_unsafe_are_found() {
     check("src/a/manager.rs", "//! A.\n", "manager");
     check("src/a/types.rs", "//! A.\n", "types");
     check("src/a.rs", "//! A.\nfn f() { x.unwrap() }", "unwrap");
+    check("src/a.rs", "//! A.\nfn f() { self.x.unwrap() }", "unwrap");
     check("src/a.rs", "//! A.\nfn f() { x\n.expect(\"never\") }", "expect");
     check("src/a.rs", "//! A.\nfn f() { unsafe { g() } }", "SAFETY");
     check("src/a.rs", "//! A.\n// SAFETY: of another one.\nfn e() {}\n\n\nunsafe impl Send for A {}", "SAFETY");
@@ -149,6 +150,7 @@ fn good_style_is_not_found() {
         "//! A.\n/// # Safety\n/// p is valid.\npub unsafe fn f(p: *const u8);\ntype F = unsafe extern \"C\" fn();",
     );
     check("src/a.rs", "//! A.\n/// Like `unwrap()`, TODO-list.\n#[cfg(test)]\nmod tests;");
+    check("src/a.rs", "//! A.\nfn f(&self) { self.expect(x) }");
     check("src/a/tests.rs", "fn f() { x.unwrap() }");
     check("src/a_tests.rs", "fn f() { x.unwrap() }");
 }
