@@ -77,7 +77,7 @@ fn a_static_member_that_closes_and_returns_causes_no_rebalance() {
     let (topic, group) = (topic("static", 4), unique("static"));
     fill(&topic, 4, 40);
     let mut first = Lane::join(&settings(), &group, Some("static.0"), &topic);
-    first.assigned();
+    first.take_up();
     let mut second = Lane::join(&settings(), &group, Some("static.1"), &topic);
     first.until("the revocation", |first| {
         second.turn();

@@ -252,24 +252,24 @@ impl<C: ClientContext> Requester<'_, C> {
 
     pub(super) fn wait_for_leaders(&self, topics: &[&str], deadline: Instant) -> Result<(), KafkaError> {
         let asked = Instant::now();
+        let mut verdict = None;
         loop {
-            let metadata = self.metadata(None, deadline)?;
-            let led = |name: &&str| {
-                let found = metadata.topics().iter().find(|topic| topic.name() == *name);
-                found.is_some_and(|topic| {
-                    !topic.partitions().is_empty() && topic.partitions().iter().all(|partition| partition.leader() >= 0)
-                })
+            // The last answer tells more than the silence of the question that the deadline cut off.
+            let metadata = match (self.metadata(None, deadline), verdict) {
+                (Ok(metadata), _) => metadata,
+                (Err(_), Some(verdict)) => return Err(verdict),
+                (Err(silence), None) => return Err(silence),
             };
+            let found = |name: &str| metadata.topics().iter().find(|topic| topic.name() == name && !topic.partitions().is_empty());
+            let led = |name: &&&str| found(name).is_some_and(|topic| topic.partitions().iter().all(|partition| partition.leader() >= 0));
             let Some(waiting) = topics.iter().find(|name| !led(name)) else { return Ok(()) };
-            if Instant::now() >= deadline {
-                let there = metadata.topics().iter().any(|topic| topic.name() == *waiting && !topic.partitions().is_empty());
-                return Err(if there {
-                    self.no_answer("the election of leaders", asked.elapsed())
-                } else {
-                    KafkaError::TopicMissing { topic: (*waiting).to_owned() }
-                });
+            verdict = Some(match found(waiting) {
+                Some(_) => self.no_answer("the election of leaders", asked.elapsed()),
+                None => KafkaError::TopicMissing { topic: (*waiting).to_owned() },
+            });
+            if Instant::now() < deadline {
+                thread::sleep(LEADER_PAUSE);
             }
-            thread::sleep(LEADER_PAUSE);
         }
     }
 }
