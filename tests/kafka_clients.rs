@@ -5,6 +5,8 @@
 
 #[path = "kafka_clients/administering.rs"]
 mod administering;
+#[path = "kafka_clients/commands.rs"]
+mod commands;
 #[path = "kafka_clients/consuming.rs"]
 mod consuming;
 #[path = "kafka_clients/lane.rs"]

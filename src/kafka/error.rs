@@ -155,3 +155,7 @@ pub(super) unsafe fn text_of(text: *const c_char) -> String {
     // SAFETY: not null, NUL-terminated by the caller's word.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use corelane::kafka::{
-    Admin, ClientSettings, CommitOffset, Isolation, KafkaError, NewTopic, OffsetSpec, PlainRecord,
-};
+use corelane::kafka::{Admin, ClientSettings, CommitOffset, Isolation, KafkaError, NewTopic, OffsetSpec, PlainRecord};
 
 use crate::lane::Lane;
 use crate::support::kafka::ApacheKafka;
@@ -27,11 +25,12 @@ fn a_topic_is_made_described_and_deleted_and_made_anew_has_another_id() {
     assert!(described.partitions.iter().all(|partition| partition.leader == Some(1) && partition.in_sync == [1]));
     assert!(admin.list_topics(soon()).unwrap().iter().any(|topic| topic.name == name && topic.partitions == 3));
     admin.delete_topics(&[&name], soon()).unwrap();
-    let made = eventually(PATIENCE, "the name to be free again", || match admin.create_missing(std::slice::from_ref(&new), soon()) {
-        Ok(made) if made.is_empty() => None,
-        made => Some(made),
-    });
-    assert_eq!(made.unwrap(), [name.clone()]);
+    let made =
+        eventually(PATIENCE, "the name to be free again", || match admin.create_missing(std::slice::from_ref(&new), soon()) {
+            Ok(made) if made.is_empty() => None,
+            made => Some(made),
+        });
+    assert_eq!(made.unwrap(), std::slice::from_ref(&name));
     // Until the broker has heard of both, it shows the old one, or none.
     eventually(PATIENCE, "the new topic with another id", || {
         let described_anew = admin.describe_topics(&[&name], soon()).ok()?.remove(0);

@@ -4,9 +4,7 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use corelane::batch::{Headers, RawRow};
-use corelane::kafka::{
-    CommitOffset, Intake, IntakeBatch, IntakeEvent, LaneConsumer, PlainRecord, time_left,
-};
+use corelane::kafka::{CommitOffset, Intake, IntakeBatch, IntakeEvent, LaneConsumer, PlainRecord, time_left};
 
 use crate::lane::Lane;
 use crate::support::wait::eventually;
@@ -61,7 +59,8 @@ fn a_row_lends_key_value_headers_and_time() {
             seen.extend(run.rows.iter().map(owned));
         }
     }
-    let wanted = vec![("a".to_owned(), Some(b"1".to_vec())), ("none".to_owned(), None), ("a".to_owned(), Some(b"\xff\x00".to_vec()))];
+    let wanted =
+        vec![("a".to_owned(), Some(b"1".to_vec())), ("none".to_owned(), None), ("a".to_owned(), Some(b"\xff\x00".to_vec()))];
     assert_eq!(seen[0], (0, now_ms, Some(b"k".to_vec()), Some(b"v".to_vec()), wanted));
     assert_eq!(seen[1], (1, now_ms, None, None, Vec::new()));
     assert_eq!(seen[2], (2, now_ms, Some(Vec::new()), Some(Vec::new()), Vec::new()));

@@ -15,8 +15,7 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(crate) fn join(settings: &ClientSettings, group: &str, instance: Option<&str>, topic: &str) -> Lane {
-        let member =
-            GroupMember { group: group.into(), instance: instance.map(str::to_owned), topics: vec![topic.to_owned()] };
+        let member = GroupMember { group: group.into(), instance: instance.map(str::to_owned), topics: vec![topic.to_owned()] };
         Lane { consumer: LaneConsumer::join(settings, &member).unwrap(), events: Vec::new(), rows: Vec::new() }
     }
 
@@ -26,9 +25,8 @@ impl Lane {
         self.consumer.clear_wake();
         while let Some(batch) = self.consumer.take() {
             for run in batch.runs(0) {
-                let row_of = |row: &corelane::batch::RawRow<'_>| {
-                    (run.source.clone(), row.offset, row.value.unwrap_or_default().to_vec())
-                };
+                let row_of =
+                    |row: &corelane::batch::RawRow<'_>| (run.source.clone(), row.offset, row.value.unwrap_or_default().to_vec());
                 self.rows.extend(run.rows.iter().map(row_of));
             }
         }

@@ -22,7 +22,13 @@ fn each_record_is_delivered_once_also_when_the_queue_is_always_full() {
     let (seen, deliveries) = collector();
     let producer = PlainProducer::new(&settings, deliveries).unwrap();
     for opaque in 0..5_000_u64 {
-        let record = PlainRecord { topic: &topic, partition: Some((opaque % 2) as i32), value: Some(b"v"), opaque, ..PlainRecord::default() };
+        let record = PlainRecord {
+            topic: &topic,
+            partition: Some(i32::from(opaque % 2 == 1)),
+            value: Some(b"v"),
+            opaque,
+            ..PlainRecord::default()
+        };
         producer.send(&record).unwrap();
     }
     producer.flush(soon()).unwrap();
@@ -30,10 +36,10 @@ fn each_record_is_delivered_once_also_when_the_queue_is_always_full() {
     let mut seen = std::mem::take(&mut *seen.lock().unwrap());
     seen.sort_by_key(|delivered| delivered.opaque);
     assert_eq!(seen.len(), 5_000);
-    for (opaque, delivered) in (0_u64..).zip(&seen) {
+    for (opaque, delivered) in (0_i64..).zip(&seen) {
         // In order: a partition's n-th record has offset n.
-        let place = ((opaque % 2) as i32, (opaque / 2) as i64);
-        assert_eq!((delivered.opaque, &delivered.outcome), (opaque, &Ok(place)));
+        let place = (i32::from(opaque % 2 == 1), opaque / 2);
+        assert_eq!((delivered.opaque, &delivered.outcome), (opaque.unsigned_abs(), &Ok(place)));
     }
 }
 

@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use corelane::batch::OutRecord;
-use corelane::kafka::{
-    ClientSettings, CommitOffset, Delivery, Intake, LaneProducer, NewTopic, Transaction, TxClass,
-};
+use corelane::kafka::{ClientSettings, CommitOffset, Delivery, Intake, LaneProducer, NewTopic, Transaction, TxClass};
 
 use crate::lane::Lane;
 use crate::support::kafka::ApacheKafka;
@@ -161,7 +159,8 @@ fn a_record_that_cannot_be_delivered_aborts_its_transaction_and_is_named() {
     let mut producer = producer(&settings(), &unique("writer"));
     producer.begin().unwrap();
     producer.send(&record(&name, "w", "small"), soon()).unwrap();
-    let noise: String = (0..9_000_u32).map(|n| char::from(b'!' + u8::try_from(n.wrapping_mul(2_654_435_761) >> 25).unwrap() % 90)).collect();
+    let noise: String =
+        (0..9_000_u32).map(|n| char::from(b'!' + u8::try_from(n.wrapping_mul(2_654_435_761) >> 25).unwrap() % 90)).collect();
     producer.send(&record(&name, "w", &noise), soon()).unwrap();
     let failed = producer.commit(soon()).unwrap_err();
     assert_eq!(failed.class, TxClass::Abort, "{failed}");

@@ -63,8 +63,9 @@ impl<C: ClientContext> Requester<'_, C> {
             let list = list.as_ref().map_or(ptr::null(), |list| list.as_ptr().cast_const());
             // SAFETY: name and list are copied; the request is destroyed after the call that copies it.
             unsafe {
-                if let Some(error) = NativeError::take(sys::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 1)) {
-                    return Err(self.refused_by(call, &error));
+                if let Some(error) = NativeError::take(sys::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 1))
+                {
+                    return Err(call.refused_by(&error));
                 }
                 let mut request = sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), list);
                 sys::rd_kafka_ListConsumerGroupOffsets(client, &raw mut request, 1, options.as_ptr(), queue);
@@ -78,45 +79,11 @@ impl<C: ClientContext> Requester<'_, C> {
             let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(answer.as_ptr());
             elements(sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count), count)
         };
-        let entries = self.entries(call, &answer, groups)?;
+        let entries = entries(call, &answer, groups)?;
         let refused = entries.iter().find(|entry| {
             entry.error != Code::RD_KAFKA_RESP_ERR_NO_ERROR && entry.error != Code::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT
         });
-        refused.map_or(Ok(entries.clone()), |entry| Err(self.group_code(call, entry.error, &code_text(entry.error))))
-    }
-
-    /// The partitions of the one group that was asked for.
-    fn entries(
-        &self,
-        call: Call<'_>,
-        _alive: &Answer,
-        groups: &[*const sys::rd_kafka_group_result_t],
-    ) -> Result<Vec<ListedPartition>, KafkaError> {
-        let Some(&group) = groups.first() else { return Ok(Vec::new()) };
-        // SAFETY: the group belongs to the answer, which is alive.
-        unsafe {
-            let error = sys::rd_kafka_group_result_error(group);
-            if !error.is_null() {
-                return Err(self.group_error(call, &NativeError::copy(error)));
-            }
-            Ok(entries_of(sys::rd_kafka_group_result_partitions(group)))
-        }
-    }
-
-    fn group_error(&self, call: Call<'_>, error: &NativeError) -> KafkaError {
-        let known = GROUP_IN_USE.iter().chain(&NOT_READY).find(|code| **code as i32 == error.code);
-        known.map_or_else(|| self.refused_by(call, error), |code| self.group_code(call, *code, &error.text))
-    }
-
-    fn group_code(&self, call: Call<'_>, code: Code, text: &str) -> KafkaError {
-        let (subject, name) = (call.subject.to_owned(), code_name(code));
-        if GROUP_IN_USE.contains(&code) {
-            KafkaError::GroupHasMembers { group: subject }
-        } else if NOT_READY.contains(&code) {
-            KafkaError::NotReady { call: call.name, subject, name }
-        } else {
-            self.refused(call, &name, text)
-        }
+        refused.map_or(Ok(entries.clone()), |entry| Err(group_code(call, entry.error, &code_text(entry.error))))
     }
 
     pub(super) fn alter_group_offsets(&self, group: &str, offsets: &[CommitOffset], deadline: Instant) -> Result<(), KafkaError> {
@@ -146,11 +113,11 @@ impl<C: ClientContext> Requester<'_, C> {
             let result = sys::rd_kafka_event_AlterConsumerGroupOffsets_result(answer.as_ptr());
             elements(sys::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &raw mut count), count)
         };
-        for entry in self.entries(call, &answer, groups)? {
+        for entry in entries(call, &answer, groups)? {
             match entry.error {
                 Code::RD_KAFKA_RESP_ERR_NO_ERROR => {}
                 Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => return Err(KafkaError::PartitionMissing(entry.source)),
-                code => return Err(self.group_code(call, code, &format!("{}: {}", entry.source, code_text(code)))),
+                code => return Err(group_code(call, code, &format!("{}: {}", entry.source, code_text(code)))),
             }
         }
         Ok(())
@@ -181,7 +148,7 @@ impl<C: ClientContext> Requester<'_, C> {
             if !error.is_null() {
                 let error = NativeError::copy(error);
                 let unknown = error.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND as i32;
-                return if unknown { Ok(dead) } else { Err(self.group_error(call, &error)) };
+                return if unknown { Ok(dead) } else { Err(group_error(call, &error)) };
             }
             let state = sys::rd_kafka_ConsumerGroupDescription_state(described);
             Ok(GroupState {
@@ -189,6 +156,39 @@ impl<C: ClientContext> Requester<'_, C> {
                 members: sys::rd_kafka_ConsumerGroupDescription_member_count(described),
             })
         }
+    }
+}
+
+/// The partitions of the one group that was asked for.
+fn entries(
+    call: Call<'_>,
+    _alive: &Answer,
+    groups: &[*const sys::rd_kafka_group_result_t],
+) -> Result<Vec<ListedPartition>, KafkaError> {
+    let Some(&group) = groups.first() else { return Ok(Vec::new()) };
+    // SAFETY: the group belongs to the answer, which is alive.
+    unsafe {
+        let error = sys::rd_kafka_group_result_error(group);
+        if !error.is_null() {
+            return Err(group_error(call, &NativeError::copy(error)));
+        }
+        Ok(entries_of(sys::rd_kafka_group_result_partitions(group)))
+    }
+}
+
+fn group_error(call: Call<'_>, error: &NativeError) -> KafkaError {
+    let known = GROUP_IN_USE.iter().chain(&NOT_READY).find(|code| **code as i32 == error.code);
+    known.map_or_else(|| call.refused_by(error), |code| group_code(call, *code, &error.text))
+}
+
+fn group_code(call: Call<'_>, code: Code, text: &str) -> KafkaError {
+    let (subject, name) = (call.subject.to_owned(), code_name(code));
+    if GROUP_IN_USE.contains(&code) {
+        KafkaError::GroupHasMembers { group: subject }
+    } else if NOT_READY.contains(&code) {
+        KafkaError::NotReady { call: call.name, subject, name }
+    } else {
+        call.refused(&name, text)
     }
 }
 

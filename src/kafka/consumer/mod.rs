@@ -127,12 +127,8 @@ impl LaneConsumer {
         self.slots.clear();
         // SAFETY: `slots` has room for as many pointers as it says; librdkafka fills the first `count` and hands the messages over.
         unsafe {
-            let count = sys::rd_kafka_consume_batch_queue(
-                self.inner.data().as_ptr(),
-                0,
-                self.slots.as_mut_ptr(),
-                self.slots.capacity(),
-            );
+            let count =
+                sys::rd_kafka_consume_batch_queue(self.inner.data().as_ptr(), 0, self.slots.as_mut_ptr(), self.slots.capacity());
             let count = usize::try_from(count).unwrap_or(0);
             self.slots.set_len(count);
             count

@@ -56,7 +56,12 @@ pub struct LaneProducer {
 
 impl LaneProducer {
     /// Makes the producer and, with transactions, ends whatever its transactional.id had under way.
-    pub fn connect(settings: &ClientSettings, delivery: Delivery, group: &str, deadline: Instant) -> Result<LaneProducer, KafkaError> {
+    pub fn connect(
+        settings: &ClientSettings,
+        delivery: Delivery,
+        group: &str,
+        deadline: Instant,
+    ) -> Result<LaneProducer, KafkaError> {
         let fixed = match &delivery {
             Delivery::ExactlyOnce { transactional_id } => vec![("transactional.id", transactional_id.as_str())],
             Delivery::AtLeastOnce => Vec::new(),
@@ -235,9 +240,7 @@ impl Transaction for LaneProducer {
             return self.renew(deadline);
         }
         // SAFETY: the producer is alive.
-        self.call("abort_transaction", deadline, |live, millis| unsafe {
-            sys::rd_kafka_abort_transaction(live.native(), millis)
-        })
+        self.call("abort_transaction", deadline, |live, millis| unsafe { sys::rd_kafka_abort_transaction(live.native(), millis) })
     }
 
     fn renew(&mut self, deadline: Instant) -> Result<(), TxError> {
@@ -296,9 +299,8 @@ fn record_of(record: &OutRecord) -> BaseRecord<'_, [u8], [u8], ()> {
     out.payload = record.value.as_deref();
     if !record.headers.is_empty() {
         let empty = OwnedHeaders::new_with_capacity(record.headers.len());
-        let headers = record.headers.iter().fold(empty, |headers, (key, value)| {
-            headers.insert(Header { key, value: value.as_deref() })
-        });
+        let headers =
+            record.headers.iter().fold(empty, |headers, (key, value)| headers.insert(Header { key, value: value.as_deref() }));
         out.headers = Some(headers);
     }
     out
