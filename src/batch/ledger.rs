@@ -29,6 +29,16 @@ impl LedgerEntry {
         Self { span: Span::empty_at(offset), consumed: 0, gaps: 0, readings: 0, events: 0, rejects: 0 }
     }
 
+    /// Adds the terms of another entry; the span grows by the other's length, so both equations hold for the sum as for its parts.
+    pub fn add_terms(&mut self, other: &LedgerEntry) {
+        self.span.next += other.span.next - other.span.start;
+        self.consumed += other.consumed;
+        self.gaps += other.gaps;
+        self.readings += other.readings;
+        self.events += other.events;
+        self.rejects += other.rejects;
+    }
+
     /// Checks both equations.
     pub fn check(&self) -> Result<(), Imbalance> {
         let stored = self.readings + self.events + self.rejects;
@@ -83,16 +93,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// Sums of `(consumed, readings, events, rejects, gaps)`.
+    /// The sum of all entries, as if of one partition that starts at 0.
     pub fn totals(&self) -> LedgerEntry {
         let mut sum = LedgerEntry::starting_at(0);
         for entry in self.entries.values() {
-            sum.span.next += entry.span.next - entry.span.start;
-            sum.consumed += entry.consumed;
-            sum.gaps += entry.gaps;
-            sum.readings += entry.readings;
-            sum.events += entry.events;
-            sum.rejects += entry.rejects;
+            sum.add_terms(entry);
         }
         sum
     }

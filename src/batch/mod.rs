@@ -12,6 +12,7 @@ mod columns;
 mod dictionary;
 mod flags;
 mod ledger;
+mod note;
 mod raw;
 mod record;
 mod reject;
@@ -26,6 +27,7 @@ pub use columns::{
 pub use dictionary::{Dictionaries, Dictionary};
 pub use flags::{Flag, Flags};
 pub use ledger::{Imbalance, Ledger, LedgerEntry};
+pub use note::{CommitNote, NOTE_BYTES_MAX};
 pub use raw::{Headers, NoHeaders, RawBatch, RawHeaders, RawRow};
 pub use record::{EncodedSegment, Hour, OutRecord};
 pub use reject::RejectReason;

@@ -6,10 +6,14 @@ mod config;
 mod demo;
 mod exit;
 mod groups;
+mod live;
 mod run;
+mod signals;
 mod simulate;
+mod summary;
 mod tap;
 mod topics;
+mod view;
 
 use std::process::ExitCode;
 

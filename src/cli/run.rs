@@ -1,10 +1,114 @@
-//! `corelane run` (in work).
+//! `corelane run`: the lanes, until they are told to stop.
 
-use super::Failure;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::config::Files;
+use super::exit::OrExit as _;
+use super::live::LiveLine;
+use super::signals::{StopFlag, stop_on_signals};
+use super::summary;
+use super::view::{CrewView, start_server, stop_server};
+use super::{Exit, Failure};
+use crate::batch::TopicPartition;
+use crate::config::{Config, LogFormat};
+use crate::lane::{Crew, CrewReport};
+use crate::telemetry::logs;
+
+/// From the signal to the end; then whoever is late is named and left behind.
+pub(super) const STOP_DEADLINE: Duration = Duration::from_secs(30);
+/// How often the main thread looks at the lanes, the clock and the signals.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(after_help = "\
+Examples:
+  corelane run conf/minimal.yaml
+  corelane run conf/corelane.yaml --set kafka.brokers=[kafka-1:9092] --set lake.path=/data/lake
+  corelane run conf/minimal.yaml --until-end
 
-pub(super) fn run(_args: Args) -> Result<(), Failure> {
-    Err(anyhow::anyhow!("not built yet").into())
+Ends on Ctrl-C or SIGTERM: settles what it has, at most 30 s. Exit codes: 0 stopped, 69 Kafka or the lake is not available or
+refused, 78 the configuration is wrong.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    files: Files,
+    /// Ends once every message that was there at the start is committed
+    #[arg(long)]
+    until_end: bool,
+    /// Ends after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<u64>,
+    /// Prints no live line
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let config = args.files.load()?;
+    start_logs(&config)?;
+    let stop = stop_on_signals().or_exit(Exit::Io)?;
+    let began = Instant::now();
+    let mut crew = Crew::start(config).or_exit(Exit::Unavailable)?;
+    let view = CrewView::of(&crew);
+    let server = start_server(crew.config(), Arc::clone(&view));
+    let ends = if args.until_end { Some(crew.ends(Instant::now() + STOP_DEADLINE).or_exit(Exit::Unavailable)?) } else { None };
+    let until = args.duration.map(|seconds| began + Duration::from_secs(seconds));
+
+    let before = crew.metrics().snapshot();
+    let failed = watch(&mut crew, &stop, until, ends.as_deref(), !args.quiet);
+    if let Some(reason) = &failed {
+        view.set_dead(reason);
+    }
+    let report = crew.stop(Instant::now() + STOP_DEADLINE);
+    stop_server(server);
+    summary::print_run(&crew, &before, began.elapsed());
+    outcome(failed, &report)
+}
+
+/// Logs as configured. A second initialisation (in tests) keeps the first.
+pub(super) fn start_logs(config: &Config) -> Result<(), Failure> {
+    let format = match config.telemetry.log_format {
+        LogFormat::Human => logs::Format::Human,
+        LogFormat::Json => logs::Format::Json,
+    };
+    logs::init(&config.telemetry.log_level, format).or_exit(Exit::Config)?;
+    Ok(())
+}
+
+/// Looks at the lanes until a signal, the time or the end of the input says enough, or one of them has ended by itself: then it says
+/// why.
+pub(super) fn watch(
+    crew: &mut Crew,
+    stop: &StopFlag,
+    until: Option<Instant>,
+    ends: Option<&[(TopicPartition, i64)]>,
+    live: bool,
+) -> Option<String> {
+    let mut line = LiveLine::begin(crew.metrics(), live);
+    let failed = loop {
+        if let Some(reason) = crew.failure() {
+            break Some(reason);
+        }
+        let over = until.is_some_and(|until| Instant::now() >= until);
+        if over || stop.load(Ordering::Acquire) || ends.is_some_and(|ends| crew.has_reached(ends)) {
+            break None;
+        }
+        if let Some(line) = &mut line {
+            line.tick(crew.metrics());
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    };
+    if let Some(line) = line {
+        line.end();
+    }
+    failed
+}
+
+/// A lane that ended by itself, or did not end, makes the run a failure.
+pub(super) fn outcome(failed: Option<String>, report: &CrewReport) -> Result<(), Failure> {
+    match failed.or_else(|| report.failure()) {
+        None => Ok(()),
+        Some(reason) => Err(Failure { exit: Exit::Unavailable, error: anyhow::anyhow!(reason) }),
+    }
 }

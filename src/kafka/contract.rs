@@ -59,7 +59,7 @@ pub trait IntakeBatch {
 pub trait Intake {
     type Batch: IntakeBatch;
     /// Group metadata (member and generation) as it was when it was taken.
-    type Member: Clone + Send + 'static;
+    type Member: Clone + PartialEq + Send + 'static;
 
     /// Serves the client's own queue (rebalances, errors, ends); at least once a second, or the group expels the member.
     fn events(&mut self) -> Vec<IntakeEvent>;

@@ -54,6 +54,12 @@ impl Member {
     }
 }
 
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other)
+    }
+}
+
 /// Owns librdkafka's metadata. It never changes, so that copies of a member share it.
 struct Metadata(NonNull<sys::rd_kafka_consumer_group_metadata_t>);
 

@@ -1,0 +1,99 @@
+//! What a committed offset says of itself, in its commit metadata: who set it, and what a successor needs to go on from there.
+//!
+//! ASCII, `corelane/1 <kind> key=value …`; at most [`NOTE_BYTES_MAX`] bytes, for brokers refuse more than 4,096. An offset without
+//! such a note was set by somebody else. Unknown keys are passed over, so that an older program reads a newer note.
+
+use uuid::Uuid;
+
+/// Kafka's default `offset.metadata.max.bytes`.
+pub const NOTE_BYTES_MAX: usize = 4_096;
+
+const PREFIX: &str = "corelane/1";
+
+/// The note of one committed offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitNote {
+    /// The end of an epoch of ours.
+    Epoch {
+        epoch: Uuid,
+        /// The partition's clock when the epoch was closed, ms; None: no record had a Kafka time yet.
+        clock_ms: Option<i64>,
+    },
+    /// Where the group was told to start (`kafka.start`), before any lane joined.
+    Start { from: String },
+    /// An operator moved the group, and said why.
+    Reset { reason: String },
+}
+
+impl CommitNote {
+    /// The text for the commit metadata: ASCII, within the limit.
+    pub fn to_metadata(&self) -> String {
+        let text = match self {
+            CommitNote::Epoch { epoch, clock_ms: Some(clock_ms) } => format!("{PREFIX} epoch id={epoch} clock={clock_ms}"),
+            CommitNote::Epoch { epoch, clock_ms: None } => format!("{PREFIX} epoch id={epoch}"),
+            CommitNote::Start { from } => format!("{PREFIX} start from={}", one_word(from)),
+            CommitNote::Reset { reason } => format!("{PREFIX} reset reason={}", one_word(reason)),
+        };
+        text.chars().take(NOTE_BYTES_MAX).collect()
+    }
+
+    /// None: not a note of ours.
+    pub fn parse(metadata: &str) -> Option<CommitNote> {
+        let mut words = metadata.strip_prefix(PREFIX)?.split_ascii_whitespace();
+        let kind = words.next()?;
+        let value = |key: &str| {
+            let mut rest = metadata.split_ascii_whitespace().skip(2);
+            rest.find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+        };
+        match kind {
+            "epoch" => {
+                let clock_ms = match value("clock") {
+                    Some(text) => Some(text.parse().ok()?),
+                    None => None,
+                };
+                Some(CommitNote::Epoch { epoch: value("id")?.parse().ok()?, clock_ms })
+            }
+            "start" => Some(CommitNote::Start { from: value("from")?.to_owned() }),
+            "reset" => Some(CommitNote::Reset { reason: value("reason")?.to_owned() }),
+            _ => None,
+        }
+    }
+}
+
+/// Commit metadata is a C string that is split at spaces: anything else than printable ASCII becomes `_`.
+fn one_word(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).take(1_000).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_survive_the_round_trip() {
+        let epoch = Uuid::now_v7();
+        for note in [
+            CommitNote::Epoch { epoch, clock_ms: Some(1_763_650_000_123) },
+            CommitNote::Epoch { epoch, clock_ms: None },
+            CommitNote::Start { from: "earliest".into() },
+            CommitNote::Reset { reason: "moved_by_hand".into() },
+        ] {
+            assert_eq!(CommitNote::parse(&note.to_metadata()), Some(note));
+        }
+    }
+
+    #[test]
+    fn a_reason_in_any_script_becomes_ascii_within_the_limit() {
+        let note = CommitNote::Reset { reason: "数据 已 丢失".repeat(2_000) };
+        let text = note.to_metadata();
+        assert!(text.is_ascii() && text.len() <= NOTE_BYTES_MAX);
+        assert!(matches!(CommitNote::parse(&text), Some(CommitNote::Reset { .. })));
+    }
+
+    #[test]
+    fn what_others_wrote_is_not_ours() {
+        for text in ["", "corelane", "corelane/1", "corelane/2 epoch id=x", "corelane/1 epoch id=notauuid", "hello"] {
+            assert_eq!(CommitNote::parse(text), None, "{text:?}");
+        }
+    }
+}

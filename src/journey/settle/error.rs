@@ -1,0 +1,30 @@
+//! How a settle can fail.
+
+use crate::kafka::TxError;
+use crate::lake::LakeError;
+
+/// Why an epoch is certainly not committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AbortReason {
+    /// The call that failed first.
+    pub error: TxError,
+    /// Whether that was found by judging (the producer was renewed) rather than by an acknowledged abort.
+    pub judged: bool,
+}
+
+/// A settle that is not over: nothing is lost, and the same call may be made again.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The lake refused; the step is taken again when the place is back.
+    #[error(transparent)]
+    Storage(#[from] LakeError),
+    /// Kafka does not answer, so the epoch cannot be judged yet.
+    #[error("the epoch cannot be judged yet: {0}")]
+    Unjudged(TxError),
+    /// The epochs topic holds a record of ours that cannot be read: a defect, or a foreign writer.
+    #[error("a record of the epochs topic {topic} under the key {writer} is not an epoch record: {what}")]
+    Record { topic: String, writer: String, what: String },
+    /// Told to stop while waiting.
+    #[error("stopped before the epoch was settled; it is judged at the next start")]
+    Stopped,
+}

@@ -1,0 +1,250 @@
+//! The steps of one epoch, each in its order and with its own answer to failure.
+
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::{AbortReason, SettleError};
+use crate::batch::{EncodedSegment, OutRecord};
+use crate::kafka::{CommitOffset, Transaction, TxClass, TxError, time_left};
+use crate::lake::{Staged, Storage};
+
+/// A retriable call is made again after this; the markers of the last transaction take about as long.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
+/// Renewing and judging have a deadline of their own: the settle's has passed when they begin.
+const JUDGE_DEADLINE: Duration = Duration::from_secs(10);
+/// An epoch's record is looked for from this long before its id was made, for clocks that were set back.
+const JUDGE_MARGIN_MS: i64 = 600_000;
+
+/// The two parties of a settle, and who settles.
+#[derive(Debug)]
+pub struct Party<S, T> {
+    pub storage: S,
+    pub transaction: T,
+    /// `<group>.<instance>.<lane>`, the key of our records in the epochs topic.
+    pub writer: String,
+    pub epochs_topic: String,
+}
+
+/// What holds for every settle of a lane.
+#[derive(Clone, Copy, Debug)]
+pub struct SettleRules {
+    /// Of steps 2 and 3 together; below session and transaction time-outs.
+    pub deadline: Duration,
+    /// False: `at_least_once`, without a transaction: produce and flush, reveal, then commit offsets.
+    pub exactly_once: bool,
+}
+
+/// An epoch, closed: nothing of it changes any more.
+#[derive(Clone, Debug)]
+pub struct Sealed<M> {
+    pub epoch: Uuid,
+    pub segments: Vec<EncodedSegment>,
+    /// In the order of sending; the epoch record is the last.
+    pub records: Vec<OutRecord>,
+    pub offsets: Vec<CommitOffset>,
+    /// Taken when the epoch was closed, never refreshed.
+    pub member: M,
+}
+
+/// How an epoch ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Durable, visible. `judged`: the answer to the commit was lost, and the epochs topic had the epoch.
+    Committed { judged: bool },
+    /// Certainly not committed; its segments are still staged. It may be settled again, or given up.
+    Aborted(AbortReason),
+}
+
+/// How a transaction ended, once it is known.
+enum Verdict {
+    Committed { judged: bool },
+    Aborted(AbortReason),
+}
+
+/// How far an epoch has come, kept across the calls of [`settle`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Step 1 is behind us.
+    staged: bool,
+    /// Step 3 is behind us; whether that had to be judged.
+    committed: Option<bool>,
+    /// Steps 2 and 3 began, and their end is not known.
+    in_doubt: bool,
+}
+
+/// Settles an epoch. An error means that it is not over and that the same call goes on with it.
+pub fn settle<S: Storage, T: Transaction>(
+    party: &mut Party<S, T>,
+    rules: SettleRules,
+    sealed: &Sealed<T::Member>,
+    progress: &mut Progress,
+) -> Result<Settled, SettleError> {
+    if !progress.staged {
+        party.storage.put(sealed.epoch, &sealed.segments)?;
+        progress.staged = true;
+    }
+    if progress.committed.is_none() {
+        let verdict = if rules.exactly_once { transact(party, rules, sealed, progress)? } else { deliver(party, rules, sealed)? };
+        match verdict {
+            Verdict::Committed { judged } => progress.committed = Some(judged),
+            Verdict::Aborted(reason) => return Ok(Settled::Aborted(reason)),
+        }
+    }
+    let staged = staged_of(party, sealed.epoch)?;
+    party.storage.reveal(&staged)?;
+    if !rules.exactly_once {
+        commit_plain(party, rules, sealed)?;
+    }
+    Ok(Settled::Committed { judged: progress.committed.unwrap_or(false) })
+}
+
+/// Deletes the staged segments of an epoch that is certainly not committed.
+pub fn give_up<S: Storage, T: Transaction>(party: &mut Party<S, T>, epoch: Uuid) -> Result<(), SettleError> {
+    let staged = staged_of(party, epoch)?;
+    party.storage.discard(&staged)?;
+    Ok(())
+}
+
+fn staged_of<S: Storage, T>(party: &mut Party<S, T>, epoch: Uuid) -> Result<Vec<Staged>, SettleError> {
+    let mut staged = party.storage.staged()?;
+    staged.retain(|token| token.name.epoch == epoch);
+    Ok(staged)
+}
+
+/// Steps 2 and 3, up to a certain end.
+fn transact<S: Storage, T: Transaction>(
+    party: &mut Party<S, T>,
+    rules: SettleRules,
+    sealed: &Sealed<T::Member>,
+    progress: &mut Progress,
+) -> Result<Verdict, SettleError> {
+    let mut error = TxError {
+        class: TxClass::Unknown,
+        call: "settle",
+        name: "IN_DOUBT".into(),
+        text: "an earlier attempt ended without an answer".into(),
+    };
+    if !progress.in_doubt {
+        let deadline = Instant::now() + rules.deadline;
+        error = match send_and_commit(&mut party.transaction, sealed, deadline) {
+            Ok(()) => return Ok(Verdict::Committed { judged: false }),
+            Err(error) => error,
+        };
+        if error.class == TxClass::Abort {
+            let deadline = Instant::now() + rules.deadline;
+            if again_until(deadline, || party.transaction.abort(deadline)).is_ok() {
+                return Ok(Verdict::Aborted(AbortReason { error, judged: false }));
+            }
+        }
+        progress.in_doubt = true;
+    }
+    let committed = judge(party, sealed.epoch)?;
+    progress.in_doubt = false;
+    if committed {
+        return Ok(Verdict::Committed { judged: true });
+    }
+    Ok(Verdict::Aborted(AbortReason { error, judged: true }))
+}
+
+fn send_and_commit<T: Transaction>(transaction: &mut T, sealed: &Sealed<T::Member>, deadline: Instant) -> Result<(), TxError> {
+    again_until(deadline, || transaction.begin())?;
+    for record in &sealed.records {
+        again_until(deadline, || transaction.send(record, deadline))?;
+    }
+    again_until(deadline, || transaction.send_offsets(&sealed.offsets, &sealed.member, deadline))?;
+    again_until(deadline, || transaction.commit(deadline))
+}
+
+/// Makes a retriable call again until our own deadline; past it the outcome counts as unknown.
+fn again_until(deadline: Instant, mut call: impl FnMut() -> Result<(), TxError>) -> Result<(), TxError> {
+    loop {
+        match call() {
+            Err(error) if error.class == TxClass::Retry => {
+                if time_left(deadline).is_zero() {
+                    return Err(TxError { class: TxClass::Unknown, ..error });
+                }
+                std::thread::sleep(RETRY_PAUSE.min(time_left(deadline)));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// A new producer with the same id ends what was under way; then the epochs topic says whether the epoch is there.
+fn judge<S, T: Transaction>(party: &mut Party<S, T>, epoch: Uuid) -> Result<bool, SettleError> {
+    let deadline = Instant::now() + JUDGE_DEADLINE;
+    party.transaction.renew(deadline).map_err(SettleError::Unjudged)?;
+    let found = committed_epochs(party, epoch, deadline)?;
+    Ok(found.contains(&epoch))
+}
+
+/// The ids of this writer's committed epochs, from a while before `oldest` was made.
+pub(super) fn committed_epochs<S, T: Transaction>(
+    party: &mut Party<S, T>,
+    oldest: Uuid,
+    deadline: Instant,
+) -> Result<Vec<Uuid>, SettleError> {
+    let since_ms = (made_at_ms(oldest) - JUDGE_MARGIN_MS).max(0);
+    let Party { transaction, writer, epochs_topic, .. } = party;
+    let values =
+        transaction.read_committed(epochs_topic, writer.as_bytes(), since_ms, deadline).map_err(SettleError::Unjudged)?;
+    values.iter().map(|value| epoch_of(value, epochs_topic, writer)).collect()
+}
+
+/// The one member of an epoch record that judging needs.
+fn epoch_of(value: &[u8], topic: &str, writer: &str) -> Result<Uuid, SettleError> {
+    #[derive(serde::Deserialize)]
+    struct EpochOnly {
+        epoch: String,
+    }
+    let broken = |what: String| SettleError::Record { topic: topic.to_owned(), writer: writer.to_owned(), what };
+    let record = serde_json::from_slice::<EpochOnly>(value).map_err(|error| broken(error.to_string()))?;
+    record.epoch.parse().map_err(|error: uuid::Error| broken(error.to_string()))
+}
+
+/// When a UUIDv7 was made, ms since the epoch; 0 for other versions.
+pub(super) fn made_at_ms(id: Uuid) -> i64 {
+    id.get_timestamp().map_or(0, |timestamp| {
+        let (seconds, nanos) = timestamp.to_unix();
+        i64::try_from(seconds).unwrap_or(0) * 1_000 + i64::from(nanos) / 1_000_000
+    })
+}
+
+/// `at_least_once`, step 2: produce and flush. A failure sends the records again: they may be there twice, never not at all.
+fn deliver<S: Storage, T: Transaction>(
+    party: &mut Party<S, T>,
+    rules: SettleRules,
+    sealed: &Sealed<T::Member>,
+) -> Result<Verdict, SettleError> {
+    let deadline = Instant::now() + rules.deadline;
+    let transaction = &mut party.transaction;
+    let mut send_all = || -> Result<(), TxError> {
+        for record in &sealed.records {
+            again_until(deadline, || transaction.send(record, deadline))?;
+        }
+        again_until(deadline, || transaction.flush(deadline))
+    };
+    match send_all() {
+        Ok(()) => Ok(Verdict::Committed { judged: false }),
+        Err(error) => {
+            party.transaction.renew(Instant::now() + JUDGE_DEADLINE).map_err(SettleError::Unjudged)?;
+            Ok(Verdict::Aborted(AbortReason { error, judged: false }))
+        }
+    }
+}
+
+/// `at_least_once`, after the reveal: the group's offsets. A member that lost its partitions is refused, and that is right: whoever
+/// has them now reads the rows again.
+fn commit_plain<S, T: Transaction>(
+    party: &mut Party<S, T>,
+    rules: SettleRules,
+    sealed: &Sealed<T::Member>,
+) -> Result<(), SettleError> {
+    let deadline = Instant::now() + rules.deadline;
+    let result = again_until(deadline, || party.transaction.commit_offsets_plain(&sealed.offsets, &sealed.member, deadline));
+    match result {
+        Err(error) if error.class == TxClass::Unknown => Err(SettleError::Unjudged(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

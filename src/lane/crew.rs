@@ -1,0 +1,325 @@
+//! The crew: all lanes of a process, from preflight to the last goodbye.
+//!
+//! Start: lake → Kafka → recovery → start offsets → lanes. Stop, in this order: lanes settle what they have (batches, queue, consumer, then
+//! producer), then the server. Whoever is late is named.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::journey::{Lane, LaneEnd, LaneParts, LaneRules};
+use super::pin::pin_to;
+use super::prepare::{PrepareError, Prepared, party_of, prepare, recover_writer};
+use super::runtime::{EpollHost, block_on};
+use super::settler::ThreadSettler;
+use super::{EpochIdentity, LaneControl};
+use crate::batch::{LedgerEntry, TopicPartition};
+use crate::config::{Compression, Config, Delivery};
+use crate::journey::persist::{PageCompression, PersistSettings};
+use crate::journey::publish::PublishSettings;
+use crate::journey::settle::SettleRules;
+use crate::kafka::{Admin, GroupMember, Intake, Isolation, KafkaError, LaneConsumer, OffsetSpec};
+use crate::telemetry::{LaneMetrics, Metrics};
+
+/// Of steps 2 and 3 of a settle; below session (10 s) and transaction time-outs (15 s).
+const SETTLE_DEADLINE: Duration = Duration::from_secs(8);
+/// How long a drain may take; within the rebalance time-out (`max.poll.interval.ms`, 60 s).
+const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a consumer may take to close.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// A lane gets a new client at most so often in a row; then the process ends, for whoever supervises it.
+const REBUILDS_MAX: u32 = 5;
+/// A lane that ran this long is no longer in a row.
+const REBUILD_FORGIVEN: Duration = Duration::from_secs(300);
+/// Rows of a Parquet row group: about 16 MB of buffers with the default sensors.
+const ROW_GROUP_ROWS: usize = 262_144;
+/// What decides flags, by version: stands in each segment and epoch record.
+const RULES_VERSION: &str = "1";
+
+/// A crew that could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CrewError {
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error("lane {lane} cannot start: {source}. See the limits of threads and file descriptors (ulimit -u, ulimit -n)")]
+    Thread { lane: usize, source: std::io::Error },
+}
+
+/// What one lane came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneReport {
+    pub lane: usize,
+    pub end: LaneEnd,
+}
+
+/// What a stopped crew came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CrewReport {
+    pub lanes: Vec<LaneReport>,
+    /// Lanes that had not ended at the deadline.
+    pub late: Vec<usize>,
+}
+
+impl CrewReport {
+    /// Why the run was not a clean one.
+    pub fn failure(&self) -> Option<String> {
+        let mut reasons: Vec<String> = self
+            .lanes
+            .iter()
+            .filter_map(|lane| match &lane.end {
+                LaneEnd::Stopped => None,
+                LaneEnd::Rebuild(reason) | LaneEnd::Refused(reason) => Some(format!("lane {}: {reason}", lane.lane)),
+            })
+            .collect();
+        reasons.extend(self.late.iter().map(|lane| format!("lane {lane} did not stop in time; recovery judges its epochs")));
+        if reasons.is_empty() { None } else { Some(reasons.join("; ")) }
+    }
+}
+
+struct Member {
+    control: Arc<LaneControl>,
+    thread: Option<JoinHandle<LaneEnd>>,
+    end: Option<LaneEnd>,
+}
+
+/// All lanes of this process.
+pub struct Crew {
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+    members: Vec<Member>,
+}
+
+/// What the lanes' threads share, none of it on the hot path.
+struct Shared {
+    config: Config,
+    prepared: Prepared,
+    tally: Arc<Mutex<LedgerEntry>>,
+}
+
+impl Crew {
+    /// Prepares, and starts a thread a lane. The lanes join the group by themselves from here.
+    pub fn start(config: Config) -> Result<Crew, CrewError> {
+        let prepared = prepare(&config)?;
+        let shared = Arc::new(Shared { config, prepared, tally: Arc::new(Mutex::new(LedgerEntry::starting_at(0))) });
+        let lanes = shared.config.lanes.cores.len();
+        let metrics: Vec<Arc<LaneMetrics>> = (0..lanes).map(|lane| Arc::new(LaneMetrics::new(lane))).collect();
+        let mut crew = Crew { shared, metrics: Arc::new(Metrics::new(metrics)), members: Vec::with_capacity(lanes) };
+        for lane in 0..lanes {
+            let started = crew.start_lane(lane);
+            if let Err(source) = started {
+                crew.stop(Instant::now() + CLOSE_DEADLINE);
+                return Err(CrewError::Thread { lane, source });
+            }
+        }
+        Ok(crew)
+    }
+
+    fn start_lane(&mut self, lane: usize) -> std::io::Result<()> {
+        let control = Arc::new(LaneControl::new()?);
+        let (shared, metrics) = (Arc::clone(&self.shared), Arc::clone(&self.metrics.lanes()[lane]));
+        let lane_control = Arc::clone(&control);
+        let thread = std::thread::Builder::new().name(format!("lane-{lane}")).spawn(move || {
+            let core = shared.config.lanes.cores[lane];
+            if !pin_to(core) {
+                tracing::warn!(lane, core, "cannot pin the lane to its core; it runs all the same");
+            }
+            keep_running(&shared, lane, &lane_control, &metrics)
+        })?;
+        self.members.push(Member { control, thread: Some(thread), end: None });
+        Ok(())
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub fn lake_id(&self) -> String {
+        self.shared.prepared.lake.id().to_string()
+    }
+
+    pub fn instance(&self) -> &str {
+        self.shared.prepared.lake.instance()
+    }
+
+    /// The sum of the ledgers of all epochs that this process committed.
+    pub fn committed(&self) -> LedgerEntry {
+        *self.shared.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why a lane has ended by itself, if one has: the process should then stop.
+    pub fn failure(&mut self) -> Option<String> {
+        self.collect();
+        let report = self.report();
+        let ended = |member: &Member| member.end.as_ref().is_some_and(|end| *end != LaneEnd::Stopped);
+        if self.members.iter().any(ended) { report.failure() } else { None }
+    }
+
+    /// Where every input partition ends at this moment.
+    pub fn ends(&self, deadline: Instant) -> Result<Vec<(TopicPartition, i64)>, KafkaError> {
+        let admin = Admin::new(&self.shared.prepared.clients)?;
+        let mut ends = Vec::new();
+        for topic in &self.shared.config.kafka.topics {
+            let partitions = admin.partitions_of(topic, deadline)?;
+            for (source, end) in admin.offsets(&partitions, OffsetSpec::Latest, Isolation::ReadUncommitted, deadline)? {
+                ends.push((source, end.unwrap_or(0)));
+            }
+        }
+        Ok(ends)
+    }
+
+    /// Whether the lanes of this process have read every partition up to these ends.
+    pub fn has_reached(&self, ends: &[(TopicPartition, i64)]) -> bool {
+        let positions: Vec<_> = self.metrics.lanes().iter().flat_map(|lane| lane.partitions()).collect();
+        ends.iter().all(|(source, end)| {
+            *end == 0 || positions.iter().any(|gauges| gauges.source == *source && gauges.position >= *end)
+        })
+    }
+
+    /// Asks all lanes to settle and end, waits until the deadline, and says what came of it.
+    pub fn stop(&mut self, deadline: Instant) -> CrewReport {
+        for member in &self.members {
+            member.control.stop();
+        }
+        while self.members.iter().any(|member| member.thread.is_some()) && Instant::now() < deadline {
+            self.collect();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        for member in self.members.iter().filter(|member| member.thread.is_some()) {
+            member.control.abandon();
+        }
+        self.report()
+    }
+
+    fn collect(&mut self) {
+        for member in &mut self.members {
+            if member.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+                let Some(thread) = member.thread.take() else { continue };
+                let end = thread.join().unwrap_or_else(|_| LaneEnd::Refused("the lane panicked; please report this".into()));
+                member.end = Some(end);
+            }
+        }
+    }
+
+    fn report(&self) -> CrewReport {
+        let ended = |(lane, member): (usize, &Member)| Some(LaneReport { lane, end: member.end.clone()? });
+        let late = |(lane, member): (usize, &Member)| member.thread.is_some().then_some(lane);
+        CrewReport {
+            lanes: self.members.iter().enumerate().filter_map(ended).collect(),
+            late: self.members.iter().enumerate().filter_map(late).collect(),
+        }
+    }
+}
+
+/// Runs a lane, with a new client where the old one is dead, until it is stopped or must not go on.
+fn keep_running(shared: &Shared, lane: usize, control: &Arc<LaneControl>, metrics: &Arc<LaneMetrics>) -> LaneEnd {
+    let mut rebuilds = 0;
+    loop {
+        let began = Instant::now();
+        let end = run_once(shared, lane, control, metrics).unwrap_or_else(|error| LaneEnd::Refused(error.to_string()));
+        if began.elapsed() > REBUILD_FORGIVEN {
+            rebuilds = 0;
+        }
+        match end {
+            LaneEnd::Rebuild(reason) if rebuilds < REBUILDS_MAX && !control.is_stopping() => {
+                rebuilds += 1;
+                tracing::warn!(lane, rebuilds, reason, "the lane gets a new client");
+            }
+            end => return end,
+        }
+    }
+}
+
+/// One life of a lane: producer and recovery first, then the consumer joins, then the loop; and back in the order that lets nobody hang.
+fn run_once(
+    shared: &Shared,
+    lane: usize,
+    control: &Arc<LaneControl>,
+    metrics: &Arc<LaneMetrics>,
+) -> Result<LaneEnd, PrepareError> {
+    let Shared { config, prepared, tally } = shared;
+    let writer = prepared.lake.writer(&config.kafka.group, lane);
+    let mut party = party_of(config, prepared, &writer)?;
+    recover_writer(&mut party)?;
+
+    let identity = EpochIdentity {
+        lake: prepared.lake.id().to_string(),
+        writer: writer.clone(),
+        cluster_id: prepared.cluster_id.clone(),
+        topic_ids: prepared.topic_ids.clone(),
+        epochs_topic: Arc::clone(&prepared.epochs_topic),
+        rules_version: RULES_VERSION.to_owned(),
+    };
+    let settle_rules = SettleRules { deadline: SETTLE_DEADLINE, exactly_once: config.kafka.delivery == Delivery::ExactlyOnce };
+    let thread = |source| CrewLife::Thread { lane, source };
+    let settler = ThreadSettler::spawn(&format!("settle-{lane}"), party, settle_rules, Arc::new(identity), Arc::clone(control));
+    let settler = match settler.map_err(thread) {
+        Ok(settler) => settler,
+        Err(error) => return Ok(LaneEnd::Refused(error.to_string())),
+    };
+    let member = GroupMember {
+        group: config.kafka.group.clone(),
+        instance: Some(writer),
+        topics: config.kafka.topics.iter().map(ToString::to_string).collect(),
+    };
+    let intake = LaneConsumer::join(&prepared.clients, &member)?;
+    metrics.set_runtime("epoll");
+    let rules = lane_rules(config, prepared);
+    let ended = block_on(async {
+        let wake = intake.wake_fd().unwrap_or(control.wake_fd());
+        let host = EpollHost::new(wake, control.wake_fd())?;
+        let parts = LaneParts {
+            intake,
+            host,
+            settler,
+            control: Arc::clone(control),
+            metrics: Arc::clone(metrics),
+            tally: Arc::clone(tally),
+        };
+        let mut lane = Lane::new(rules, parts);
+        let end = lane.run().await;
+        Ok((end, lane.into_hands()))
+    });
+    let (end, (intake, settler)) = match ended.and_then(|ended: std::io::Result<_>| ended) {
+        Ok(ended) => ended,
+        Err(source) => return Ok(LaneEnd::Refused(CrewLife::Thread { lane, source }.to_string())),
+    };
+    if let Err(late) = intake.close(Instant::now() + CLOSE_DEADLINE) {
+        tracing::warn!(lane, %late, "closing");
+    }
+    drop(settler);
+    Ok(end)
+}
+
+/// The host refused something that a lane cannot do without.
+#[derive(Debug, thiserror::Error)]
+enum CrewLife {
+    #[error("lane {lane} cannot run: {source}. See the limits of threads and file descriptors (ulimit -u, ulimit -n)")]
+    Thread { lane: usize, source: std::io::Error },
+}
+
+fn lane_rules(config: &Config, prepared: &Prepared) -> LaneRules {
+    let lanes = config.lanes.cores.len().max(1);
+    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let bytes = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let compression = match config.lake.compression {
+        Compression::Zstd(level) => PageCompression::Zstd(level),
+        Compression::Snappy => PageCompression::Snappy,
+        Compression::None => PageCompression::None,
+    };
+    LaneRules {
+        catalog: Arc::clone(&config.sensors),
+        persist: PersistSettings { catalog: Arc::clone(&config.sensors), compression, row_group_rows: ROW_GROUP_ROWS },
+        publish: PublishSettings { rejects_topic: Arc::clone(&prepared.rejects_topic), bytes_max: prepared.dead_letter_bytes_max },
+        future_skew_ms: millis(config.windows.future_skew),
+        age_max_ms: millis(config.windows.age_max),
+        epoch_interval: config.epoch.interval,
+        epoch_bytes: bytes(config.epoch.bytes),
+        budget_bytes: bytes(config.memory.budget_bytes) / lanes,
+        drain_deadline: DRAIN_DEADLINE,
+        stall_timeout: config.lanes.stall_timeout,
+    }
+}

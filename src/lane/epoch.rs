@@ -1,0 +1,137 @@
+//! An epoch: what a lane commits as one. Open while it fills, closed when it goes to the settler, sealed when its bytes are final.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::batch::{Imbalance, Ledger, OutRecord, TopicPartition};
+use crate::journey::persist::{Footer, OpenSegments, PersistError, PersistSettings};
+use crate::journey::publish::{EpochRecord, EpochRecordError, PartitionEntry, SegmentEntry};
+use crate::journey::settle::Sealed;
+use crate::kafka::CommitOffset;
+use crate::lake::{SegmentName, Storage};
+
+/// What every epoch of a lane says of its origin.
+#[derive(Clone, Debug)]
+pub struct EpochIdentity {
+    pub lake: String,
+    pub writer: String,
+    pub cluster_id: String,
+    pub topic_ids: BTreeMap<String, String>,
+    pub epochs_topic: Arc<str>,
+    pub rules_version: String,
+}
+
+/// The epoch that fills.
+pub(super) struct OpenEpoch {
+    pub(super) id: Uuid,
+    pub(super) opened_at: Duration,
+    pub(super) ledger: Ledger,
+    pub(super) segments: OpenSegments,
+    pub(super) dead_letters: Vec<OutRecord>,
+    dead_letter_bytes: usize,
+    dead_letters_counted: usize,
+}
+
+impl OpenEpoch {
+    pub(super) fn begin(settings: PersistSettings, now: Duration) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            opened_at: now,
+            ledger: Ledger::default(),
+            segments: OpenSegments::new(settings),
+            dead_letters: Vec::new(),
+            dead_letter_bytes: 0,
+            dead_letters_counted: 0,
+        }
+    }
+
+    /// Encoded Parquet and pending output.
+    pub(super) fn bytes(&mut self) -> usize {
+        self.dead_letter_bytes += self.dead_letters[self.dead_letters_counted..].iter().map(OutRecord::bytes).sum::<usize>();
+        self.dead_letters_counted = self.dead_letters.len();
+        self.segments.encoded_bytes() + self.dead_letter_bytes
+    }
+
+    pub(super) fn close<M>(self, offsets: Vec<CommitOffset>, member: M, closed_at_ms: i64) -> ClosedEpoch<M> {
+        ClosedEpoch {
+            id: self.id,
+            ledger: self.ledger,
+            segments: self.segments,
+            dead_letters: self.dead_letters,
+            offsets,
+            member,
+            closed_at_ms,
+        }
+    }
+}
+
+/// An epoch on its way to the settler: nothing is added any more, its Parquet footers are not written yet.
+pub struct ClosedEpoch<M> {
+    pub id: Uuid,
+    ledger: Ledger,
+    segments: OpenSegments,
+    dead_letters: Vec<OutRecord>,
+    offsets: Vec<CommitOffset>,
+    member: M,
+    closed_at_ms: i64,
+}
+
+/// An epoch that cannot be sealed: a defect of this program. Nothing of it is committed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SealError {
+    #[error("{source_partition}: {imbalance}. Nothing of the epoch is committed; please report this")]
+    Ledger { source_partition: TopicPartition, imbalance: Imbalance },
+    #[error(transparent)]
+    Persist(#[from] PersistError),
+    #[error(transparent)]
+    Record(#[from] EpochRecordError),
+}
+
+impl<M> ClosedEpoch<M> {
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub fn dead_letters(&self) -> usize {
+        self.dead_letters.len()
+    }
+
+    /// Step 1, first half: checks the ledger, writes the footers, and makes the epoch record.
+    pub(super) fn seal(self, identity: &EpochIdentity, storage: &impl Storage) -> Result<Sealed<M>, SealError> {
+        let check = self.ledger.check();
+        check.map_err(|(source_partition, imbalance)| SealError::Ledger { source_partition, imbalance })?;
+        let spans = self.ledger.entries.iter().map(|(source, entry)| (source.clone(), entry.span)).collect();
+        let footer = Footer {
+            lake: identity.lake.clone(),
+            writer: identity.writer.clone(),
+            epoch: self.id,
+            spans,
+            rules_version: identity.rules_version.clone(),
+        };
+        let segments = self.segments.close(&footer)?;
+        let entries = segments.iter().map(|segment| {
+            let name = SegmentName { epoch: self.id, table: segment.table, hour: segment.hour };
+            SegmentEntry::new(storage.visible_path(&name), segment)
+        });
+        let record = EpochRecord {
+            version: EpochRecord::VERSION,
+            lake: identity.lake.clone(),
+            writer: identity.writer.clone(),
+            epoch: self.id,
+            cluster_id: identity.cluster_id.clone(),
+            topic_ids: identity.topic_ids.clone(),
+            closed_at_ms: self.closed_at_ms,
+            partitions: self.ledger.entries.iter().map(|(source, entry)| PartitionEntry::new(source, entry, false)).collect(),
+            segments: entries.collect(),
+            rules_version: identity.rules_version.clone(),
+        };
+        // By the key: all records of a writer are in one partition.
+        let record = OutRecord { partition: None, ..record.to_record(Arc::clone(&identity.epochs_topic), 0)? };
+        let mut records = self.dead_letters;
+        records.push(record);
+        Ok(Sealed { epoch: self.id, segments, records, offsets: self.offsets, member: self.member })
+    }
+}

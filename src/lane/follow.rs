@@ -1,0 +1,198 @@
+//! What a lane does when the group or its settler says something.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use super::Host;
+use super::journey::{Lane, LaneEnd};
+use super::settler::{Order, Report, Settler};
+use crate::journey::consume::Phase;
+use crate::kafka::{Intake, IntakeEvent};
+use crate::telemetry::{EpochOutcome, ErrorKind};
+
+/// An aborted epoch is sent again after this, and after twice as long each time,
+const AGAIN_FIRST: Duration = Duration::from_millis(50);
+/// up to this.
+const AGAIN_LAST: Duration = Duration::from_secs(5);
+
+impl<I, H, S> Lane<I, H, S>
+where
+    I: Intake,
+    H: Host,
+    S: Settler<I::Member>,
+{
+    /// The group's word: assignments, revocations, ends of partitions, errors.
+    pub(super) fn follow_group(&mut self) -> Result<(), LaneEnd> {
+        for event in self.intake.events() {
+            match event {
+                IntakeEvent::Assigned(partitions) => {
+                    self.metrics.rebalanced();
+                    tracing::info!(partitions = partitions.len(), "partitions assigned");
+                    self.forget_open("the assignment changed");
+                    self.assignment.given(&partitions);
+                    if partitions.is_empty() {
+                        self.intake.assign(&[]).map_err(rebuild)?;
+                    }
+                    self.find_offsets();
+                }
+                IntakeEvent::Revoked { partitions, lost } => {
+                    self.metrics.rebalanced();
+                    tracing::info!(partitions = partitions.len(), lost, "partitions revoked");
+                    self.assignment.revoked(lost);
+                    self.drain_until.get_or_insert(self.host.now() + self.rules.drain_deadline);
+                }
+                IntakeEvent::Committed(committed) => match self.assignment.found(&committed) {
+                    Ok(None) => {}
+                    Ok(Some(starts)) => self.intake.assign(&starts).map_err(rebuild)?,
+                    Err(foreign) => return Err(LaneEnd::Refused(foreign.to_string())),
+                },
+                IntakeEvent::CommittedFailed(reason) => {
+                    self.metrics.error(ErrorKind::Consume);
+                    return Err(LaneEnd::Rebuild(format!("the group's committed offsets cannot be read: {reason}")));
+                }
+                IntakeEvent::End { source, next } => {
+                    if let Some(position) = self.assignment.position_mut(&source) {
+                        position.saw_end(next);
+                    }
+                }
+                IntakeEvent::PartitionFailed { source, reason } => {
+                    self.metrics.error(ErrorKind::Consume);
+                    return Err(LaneEnd::Refused(format!("{source}: {reason}")));
+                }
+                IntakeEvent::Trouble(text) => {
+                    self.metrics.error(ErrorKind::Consume);
+                    self.log_trouble("kafka", &text);
+                }
+                IntakeEvent::Fatal(reason) => {
+                    self.metrics.error(ErrorKind::Consume);
+                    return Err(LaneEnd::Rebuild(reason));
+                }
+            }
+        }
+        self.drain()
+    }
+
+    /// Asks for the committed offsets, once nothing settles any more: an epoch under way could still move them.
+    fn find_offsets(&mut self) {
+        if self.assignment.phase() == Phase::Finding && self.settling.is_none() {
+            self.intake.request_committed(&self.assignment.partitions());
+        }
+    }
+
+    /// A revocation: what settles is brought to an end, what is open is settled if there is time, and then all is given back.
+    fn drain(&mut self) -> Result<(), LaneEnd> {
+        let Phase::Draining { lost } = self.assignment.phase() else { return Ok(()) };
+        let late = self.drain_until.is_some_and(|until| self.host.now() >= until);
+        if lost || late {
+            self.forget_open(if lost { "the partitions were lost" } else { "the drain took too long" });
+        }
+        // Past the deadline the partitions go although an epoch is in doubt: its commit is fenced by then, or it is there.
+        if self.open.is_none() && (self.settling.is_none() || late) {
+            self.assignment.dropped();
+            self.drain_until = None;
+            self.intake.unassign().map_err(rebuild)?;
+        }
+        Ok(())
+    }
+
+    /// The settler's word.
+    pub(super) fn follow_settler(&mut self) -> Result<(), LaneEnd> {
+        while let Some(report) = self.settler.report() {
+            match report {
+                Report::Committed { epoch, judged, took } => self.committed(epoch, judged, took),
+                Report::Aborted { epoch, judged, reason } => {
+                    self.metrics.error(ErrorKind::Transaction);
+                    self.metrics.epoch(if judged { EpochOutcome::JudgedLost } else { EpochOutcome::Aborted });
+                    self.log_trouble("epoch aborted", &format!("{epoch}: {reason}"));
+                    self.aborted();
+                }
+                Report::GivenUp { epoch } => {
+                    tracing::info!(%epoch, "epoch given up; its messages are read again");
+                    self.settling = None;
+                    self.find_offsets();
+                }
+                Report::Trouble { storage, text } => {
+                    self.metrics.error(if storage { ErrorKind::Storage } else { ErrorKind::Transaction });
+                    self.log_trouble(if storage { "lake" } else { "kafka" }, &text);
+                }
+                Report::Broken(reason) => {
+                    self.metrics.error(ErrorKind::Ledger);
+                    return Err(LaneEnd::Refused(reason));
+                }
+            }
+        }
+        let due = |at: Duration| at <= self.host.now();
+        if self.settling.as_ref().is_some_and(|settling| settling.again_at.is_some_and(due)) {
+            self.settle_again_or_rewind();
+        }
+        self.drain()
+    }
+
+    fn committed(&mut self, epoch: uuid::Uuid, judged: bool, took: Duration) {
+        self.metrics.epoch(if judged { EpochOutcome::JudgedCommitted } else { EpochOutcome::Committed });
+        self.metrics.settle_took(took);
+        if let Some(settling) = self.settling.take() {
+            self.metrics.dead_letters_published(settling.dead_letters);
+            self.tally.lock().unwrap_or_else(PoisonError::into_inner).add_terms(&settling.terms);
+            for (source, next) in settling.ends {
+                if let Some(position) = self.assignment.position_mut(&source) {
+                    position.was_committed(next);
+                }
+            }
+        }
+        tracing::debug!(%epoch, judged, took_ms = took.as_millis(), "epoch committed");
+        self.trouble_over();
+        self.find_offsets();
+    }
+
+    /// A certain abort: again after a pause, or at once given up where it cannot pass any more.
+    fn aborted(&mut self) {
+        let now = self.host.now();
+        if let Some(settling) = &mut self.settling {
+            let pause = AGAIN_FIRST.saturating_mul(2_u32.saturating_pow(settling.attempts - 1)).min(AGAIN_LAST);
+            settling.attempts += 1;
+            settling.again_at = Some(now + pause);
+        }
+        self.settle_again_or_rewind();
+    }
+
+    /// While member and generation hold the same epoch is sent again, with the same segments. Else it is given up, and with it the open
+    /// epoch and the state of all partitions: they begin anew at their committed offsets.
+    fn settle_again_or_rewind(&mut self) {
+        let holds = {
+            let Some(settling) = &self.settling else { return };
+            self.intake.member().is_ok_and(|member| member == settling.member)
+        };
+        let abandoned = self.control.is_abandoned();
+        if holds && !abandoned && self.assignment.phase() != (Phase::Draining { lost: true }) {
+            let now = self.host.now();
+            let Some(settling) = &mut self.settling else { return };
+            if settling.again_at.is_some_and(|at| at <= now) {
+                settling.again_at = None;
+                self.settler.order(Order::Again);
+            }
+            return;
+        }
+        if let Some(settling) = &mut self.settling {
+            settling.again_at = None;
+        }
+        self.forget_open("the epoch before it was not committed");
+        if matches!(self.assignment.phase(), Phase::Consuming | Phase::Finding) {
+            self.assignment.begin_anew();
+        }
+        self.settler.order(Order::GiveUp);
+    }
+
+    /// Gives up the open epoch: nothing of it was sent anywhere, and its messages are read again by whoever has the partition then.
+    pub(super) fn forget_open(&mut self, why: &str) {
+        if let Some(open) = self.open.take() {
+            let messages = open.ledger.totals().consumed;
+            tracing::info!(epoch = %open.id, messages, why, "open epoch discarded");
+            self.metrics.epoch(EpochOutcome::Discarded);
+        }
+    }
+}
+
+fn rebuild(error: crate::kafka::TxError) -> LaneEnd {
+    LaneEnd::Rebuild(error.to_string())
+}

@@ -1,0 +1,115 @@
+//! What a lane shows of itself: its state, its partitions, whether it stands still.
+
+use std::time::Duration;
+
+use super::Host;
+use super::journey::Lane;
+use super::settler::Settler;
+use super::watchdog::Sight;
+use crate::journey::consume::Phase;
+use crate::kafka::Intake;
+use crate::telemetry::{ErrorKind, LaneState, PartitionGauges};
+
+/// Gauges are brought up to date this often.
+const SHOW_INTERVAL: Duration = Duration::from_millis(500);
+
+impl<I, H, S> Lane<I, H, S>
+where
+    I: Intake,
+    H: Host,
+    S: Settler<I::Member>,
+{
+    /// Brings state and gauges up to date, at most twice a second.
+    pub(super) fn show(&mut self) {
+        let now = self.host.now();
+        if now < self.shown_at + SHOW_INTERVAL && self.shown_at != Duration::ZERO && !self.control.is_stopping() {
+            return;
+        }
+        self.shown_at = now.max(Duration::from_nanos(1));
+        let bytes = self.buffered_bytes() as u64;
+        let open = bytes - self.settling.as_ref().map_or(0, |settling| settling.bytes as u64);
+        self.metrics.set_open_epoch_bytes(open);
+        self.metrics.set_buffer_bytes(bytes);
+        let gauges: Vec<PartitionGauges> = self
+            .assignment
+            .positions()
+            .filter_map(|(source, position)| {
+                Some(PartitionGauges {
+                    source: source.clone(),
+                    position: position.reached()?,
+                    high_watermark: self.intake.watermarks(source).map(|(_, high)| high),
+                    clock_ms: position.clock().now_ms(),
+                })
+            })
+            .collect();
+        self.metrics.set_partitions(gauges);
+        if self.metrics.state() != LaneState::Stalled {
+            self.metrics.set_state(self.state(), "");
+        }
+    }
+
+    fn state(&self) -> LaneState {
+        if self.control.is_stopping() {
+            return LaneState::Draining;
+        }
+        match self.assignment.phase() {
+            Phase::Nothing => LaneState::Consuming,
+            Phase::Finding => LaneState::Starting,
+            Phase::Consuming => LaneState::Consuming,
+            Phase::Draining { .. } => LaneState::Draining,
+        }
+    }
+
+    /// Trouble that lasts makes the lane unready, and is logged at most once in a while, however often it comes.
+    pub(super) fn log_trouble(&mut self, what: &str, text: &str) {
+        let busy = self.settling.as_ref().is_some_and(|settling| self.host.now() > settling.since + self.rules.drain_deadline);
+        if busy {
+            self.metrics.set_state(LaneState::Stalled, &format!("{what}: {text}"));
+        }
+        if let Some(held_back) = self.throttle.pass(what) {
+            tracing::warn!(held_back, "{what}: {text}");
+        }
+    }
+
+    pub(super) fn trouble_over(&mut self) {
+        if self.metrics.state() == LaneState::Stalled {
+            self.metrics.set_state(self.state(), "");
+        }
+    }
+
+    /// The watchdog's word: why this lane needs a new client.
+    pub(super) fn stall(&mut self) -> Option<String> {
+        let now = self.host.now();
+        if !self.watchdog.is_due(now) {
+            return None;
+        }
+        let sights: Vec<Sight> = self
+            .assignment
+            .positions()
+            .filter_map(|(source, position)| {
+                let reached = position.reached()?;
+                let high = self.intake.watermarks(source).map(|(_, high)| high);
+                let has_more = !position.at_end() && high.is_some_and(|high| high > reached);
+                Some(Sight { source: source.clone(), position: reached, has_more })
+            })
+            .collect();
+        let flows = self.assignment.phase() == Phase::Consuming && !self.paused && !self.control.is_stopping();
+        let reason = self.watchdog.look(now, flows, &sights)?;
+        self.metrics.error(ErrorKind::Stall);
+        self.metrics.set_state(LaneState::Stalled, &reason);
+        Some(reason)
+    }
+
+    /// Stops and restarts the flow; the client's own queue is bounded, so nothing piles up meanwhile.
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        if paused == self.paused {
+            return;
+        }
+        self.paused = paused;
+        self.metrics.set_paused(paused);
+        let result = if paused { self.intake.pause() } else { self.intake.resume() };
+        if let Err(error) = result {
+            self.log_trouble("pause", &error.to_string());
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The loop of a lane. [`Lane::run`] reads as the journey: take, decode, inspect, persist, publish; and, when it is time, close.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::epoch::OpenEpoch;
+use super::settler::{Order, Settler};
+use super::watchdog::Watchdog;
+use super::{Host, LaneControl};
+use crate::batch::{CommitNote, Dictionaries, Hour, LedgerEntry, RawBatch, SensorCatalog, TopicPartition};
+use crate::journey::consume::{Assignment, Phase};
+use crate::journey::decode::Decoder;
+use crate::journey::inspect::{InspectSettings, Inspector};
+use crate::journey::persist::{PersistError, PersistSettings};
+use crate::journey::publish::{PublishSettings, dead_letters};
+use crate::kafka::{CommitOffset, Intake, IntakeBatch};
+use crate::telemetry::logs::Throttle;
+use crate::telemetry::{ErrorKind, LaneMetrics, LaneState};
+
+/// A lane works at most this long before it looks up: rebalances, reports and orders wait no longer.
+const SLICE: Duration = Duration::from_millis(1);
+/// A lane without messages looks up at least this often; the group expels a member that is silent for `max.poll.interval.ms`.
+const IDLE: Duration = Duration::from_millis(250);
+/// The same trouble is logged once in this time.
+const TROUBLE_INTERVAL: Duration = Duration::from_secs(10);
+/// When a dictionary holds more strings than this, all are emptied: bounds what bad input can make a lane remember.
+const DICTIONARY_MAX: usize = 2_000_000;
+
+/// What a lane goes by.
+#[derive(Clone, Debug)]
+pub struct LaneRules {
+    pub catalog: Arc<SensorCatalog>,
+    pub persist: PersistSettings,
+    pub publish: PublishSettings,
+    pub future_skew_ms: i64,
+    pub age_max_ms: i64,
+    pub epoch_interval: Duration,
+    /// Encoded Parquet and pending output at which an epoch ends.
+    pub epoch_bytes: usize,
+    /// This lane's share of the memory budget: at 80 % an epoch ends early, at 100 % the lane pauses.
+    pub budget_bytes: usize,
+    /// How long a drain may take before what is open is given up.
+    pub drain_deadline: Duration,
+    pub stall_timeout: Duration,
+}
+
+/// Whom a lane works with.
+pub struct LaneParts<I, H, S> {
+    pub intake: I,
+    pub host: H,
+    pub settler: S,
+    pub control: Arc<LaneControl>,
+    pub metrics: Arc<LaneMetrics>,
+    /// The sum of the ledgers of committed epochs, of all lanes together.
+    pub tally: Arc<Mutex<LedgerEntry>>,
+}
+
+/// Why a lane ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaneEnd {
+    /// It was asked to, and everything is settled.
+    Stopped,
+    /// Its client is dead, or it stood still: with a new client it goes on.
+    Rebuild(String),
+    /// It must not go on; the reason says the remedy.
+    Refused(String),
+}
+
+/// The epoch that settles.
+pub(super) struct Settling<M> {
+    pub(super) epoch: Uuid,
+    pub(super) member: M,
+    pub(super) ends: Vec<(TopicPartition, i64)>,
+    pub(super) bytes: usize,
+    pub(super) dead_letters: u64,
+    pub(super) terms: LedgerEntry,
+    pub(super) since: Duration,
+    pub(super) attempts: u32,
+    /// When it was aborted: the time to send it again.
+    pub(super) again_at: Option<Duration>,
+}
+
+/// One core's work. All state of its partitions is here, and goes with it.
+pub struct Lane<I: Intake, H, S> {
+    pub(super) rules: LaneRules,
+    pub(super) intake: I,
+    pub(super) host: H,
+    pub(super) settler: S,
+    pub(super) control: Arc<LaneControl>,
+    pub(super) metrics: Arc<LaneMetrics>,
+    pub(super) tally: Arc<Mutex<LedgerEntry>>,
+    pub(super) assignment: Assignment,
+    pub(super) open: Option<OpenEpoch>,
+    pub(super) settling: Option<Settling<I::Member>>,
+    pub(super) drain_until: Option<Duration>,
+    pub(super) paused: bool,
+    pub(super) watchdog: Watchdog,
+    pub(super) shown_at: Duration,
+    pub(super) throttle: Throttle,
+    decoder: Decoder,
+    inspector: Inspector,
+    dictionaries: Dictionaries,
+}
+
+impl<I, H, S> Lane<I, H, S>
+where
+    I: Intake,
+    H: Host,
+    S: Settler<I::Member>,
+{
+    pub fn new(rules: LaneRules, parts: LaneParts<I, H, S>) -> Self {
+        let LaneParts { intake, host, settler, control, metrics, tally } = parts;
+        let inspect = InspectSettings {
+            catalog: Arc::clone(&rules.catalog),
+            future_skew_ms: rules.future_skew_ms,
+            age_max_ms: rules.age_max_ms,
+        };
+        Self {
+            decoder: Decoder::new(Arc::clone(&rules.catalog)),
+            inspector: Inspector::new(inspect),
+            dictionaries: Dictionaries::default(),
+            assignment: Assignment::default(),
+            open: None,
+            settling: None,
+            drain_until: None,
+            paused: false,
+            watchdog: Watchdog::new(rules.stall_timeout, host.now()),
+            shown_at: Duration::ZERO,
+            throttle: Throttle::new(TROUBLE_INTERVAL),
+            rules,
+            intake,
+            host,
+            settler,
+            control,
+            metrics,
+            tally,
+        }
+    }
+
+    /// What must be closed in order once the loop has ended: first the consumer, then the settler with its producer.
+    pub fn into_hands(self) -> (I, S) {
+        (self.intake, self.settler)
+    }
+
+    /// Runs until it is stopped or must end. The order within a turn: what the group and the settler say comes before new messages, for
+    /// both may forbid them; an epoch is closed between batches only.
+    pub async fn run(&mut self) -> LaneEnd {
+        loop {
+            self.intake.clear_wake();
+            self.control.clear_wake();
+            if let Err(end) = self.follow_group().and_then(|()| self.follow_settler()) {
+                return self.ended(end);
+            }
+            let mut worked = false;
+            let slice_end = self.host.now() + SLICE;
+            while self.may_take() && self.host.now() < slice_end {
+                let Some(batch) = self.intake.take() else { break };
+                worked = true;
+                let began = self.host.now();
+                for mut raw in batch.runs(self.host.wall_us()) {
+                    if let Err(error) = self.carry(&mut raw) {
+                        self.metrics.error(ErrorKind::Persist);
+                        return self.ended(LaneEnd::Refused(error.to_string()));
+                    }
+                }
+                self.metrics.batch_took(self.host.now().saturating_sub(began));
+                drop(batch);
+                self.dictionaries.trim(DICTIONARY_MAX);
+            }
+            if self.is_epoch_due() {
+                self.close_epoch();
+            }
+            self.show();
+            if let Some(end) = self.end() {
+                return self.ended(end);
+            }
+            if worked {
+                self.host.yield_now().await;
+            } else {
+                self.host.wait(self.idle_for()).await;
+            }
+        }
+    }
+
+    /// One run of one partition through the stages, in the order of the journey.
+    fn carry(&mut self, raw: &mut RawBatch<'_>) -> Result<(), PersistError> {
+        let Some(position) = self.assignment.position_mut(&raw.source) else {
+            return Ok(()); // fetched before the partition was taken away
+        };
+        let Some(admitted) = position.admit(raw, self.rules.future_skew_ms) else {
+            return Ok(()); // handled before
+        };
+        let hour = Hour::of_millis(position.clock().now_ms().unwrap_or(raw.ingest_time_us / 1_000));
+        self.metrics.consumed(admitted.consumed, raw.bytes() as u64);
+
+        let decoded = self.decoder.decode(raw, &mut self.dictionaries);
+        let inspected = self.inspector.inspect(decoded, &self.dictionaries);
+
+        let now = self.host.now();
+        let epoch = self.open.get_or_insert_with(|| OpenEpoch::begin(self.rules.persist.clone(), now));
+        let taken = epoch.segments.append(&inspected, raw, &self.dictionaries, hour)?;
+        dead_letters(&inspected, raw, &self.rules.publish, &mut epoch.dead_letters);
+
+        let entry = epoch.ledger.entry(&raw.source, admitted.start);
+        admitted.add_to(entry);
+        entry.readings += taken.readings;
+        entry.events += taken.events;
+        entry.rejects += taken.rejects;
+        self.metrics.accepted(taken.readings, taken.events);
+        for reject in &inspected.rejects {
+            self.metrics.rejected(reject.reason);
+        }
+        Ok(())
+    }
+
+    /// Whether messages may be taken: the partitions are ours, nobody asked to stop, and there is room.
+    fn may_take(&mut self) -> bool {
+        let full = self.settling.is_some() && self.is_open_full();
+        let over_budget = self.buffered_bytes() >= self.rules.budget_bytes && self.settling.is_some();
+        self.set_paused(full || over_budget);
+        self.assignment.phase() == Phase::Consuming && !self.paused && !self.control.is_stopping()
+    }
+
+    fn is_open_full(&mut self) -> bool {
+        let early = self.buffered_bytes() >= self.rules.budget_bytes / 5 * 4;
+        let limit = self.rules.epoch_bytes;
+        self.open.as_mut().is_some_and(|open| open.bytes() >= limit) || (early && self.open.is_some())
+    }
+
+    /// An epoch is due by time, by size, by memory, by a drain or by a stop; it waits while another settles.
+    fn is_epoch_due(&mut self) -> bool {
+        let Some(opened_at) = self.open.as_ref().map(|open| open.opened_at) else { return false };
+        if self.settling.is_some() {
+            return false;
+        }
+        let by_time = self.host.now() >= opened_at + self.rules.epoch_interval;
+        let draining = self.assignment.phase() == Phase::Draining { lost: false };
+        by_time || draining || self.control.is_stopping() || self.is_open_full()
+    }
+
+    /// Closes the open epoch under the member and the positions of this moment, and hands it to the settler.
+    fn close_epoch(&mut self) {
+        let member = match self.intake.member() {
+            Ok(member) => member,
+            Err(error) => {
+                // Not a member right now: the group will say what becomes of the partitions; until then the epoch stays open.
+                tracing::debug!(%error, "no epoch can be closed");
+                return;
+            }
+        };
+        let Some(mut open) = self.open.take() else { return };
+        let bytes = open.bytes();
+        let epoch = open.id;
+        let ends: Vec<_> = open.ledger.entries.iter().map(|(source, entry)| (source.clone(), entry.span.next)).collect();
+        let offsets = ends.iter().map(|(source, next)| {
+            let clock_ms = self.assignment.position_mut(source).and_then(|position| position.clock().now_ms());
+            CommitOffset { source: source.clone(), next: *next, metadata: CommitNote::Epoch { epoch, clock_ms }.to_metadata() }
+        });
+        let closed = open.close(offsets.collect(), member.clone(), self.host.wall_us() / 1_000);
+        self.settling = Some(Settling {
+            epoch,
+            member,
+            ends,
+            bytes,
+            dead_letters: closed.dead_letters() as u64,
+            terms: closed.ledger().totals(),
+            since: self.host.now(),
+            attempts: 1,
+            again_at: None,
+        });
+        self.settler.order(Order::Settle(closed));
+    }
+
+    /// What is held in memory: the open and the settling epoch.
+    pub(super) fn buffered_bytes(&mut self) -> usize {
+        let open = self.open.as_mut().map_or(0, OpenEpoch::bytes);
+        open + self.settling.as_ref().map_or(0, |settling| settling.bytes)
+    }
+
+    /// Whether the lane is done: stopped with everything settled, told to leave the rest to recovery, or found to stand still.
+    fn end(&mut self) -> Option<LaneEnd> {
+        if self.control.is_abandoned() {
+            let late = self.settling.as_ref().map_or_else(String::new, |settling| settling.epoch.to_string());
+            return Some(LaneEnd::Refused(format!("stopped before epoch {late} was settled; it is judged at the next start")));
+        }
+        if self.control.is_stopping() && self.open.is_none() && self.settling.is_none() {
+            return Some(LaneEnd::Stopped);
+        }
+        self.stall().map(LaneEnd::Rebuild)
+    }
+
+    /// How long to wait when there is nothing to do.
+    fn idle_for(&self) -> Duration {
+        let now = self.host.now();
+        let due = |at: Duration| at.saturating_sub(now).max(Duration::from_millis(1));
+        let by_time = match (&self.open, &self.settling) {
+            (Some(open), None) => due(open.opened_at + self.rules.epoch_interval),
+            _ => IDLE,
+        };
+        let again = self.settling.as_ref().and_then(|settling| settling.again_at).map_or(IDLE, due);
+        IDLE.min(by_time).min(again)
+    }
+
+    fn ended(&mut self, end: LaneEnd) -> LaneEnd {
+        let reason = match &end {
+            LaneEnd::Stopped => "",
+            LaneEnd::Rebuild(reason) | LaneEnd::Refused(reason) => reason,
+        };
+        self.metrics.set_state(LaneState::Stopped, reason);
+        end
+    }
+}

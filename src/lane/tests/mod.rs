@@ -1,0 +1,5 @@
+//! Lanes without Kafka, disk, threads or sleep: each poll of a lane's future is one turn of its loop.
+
+mod property;
+mod scenarios;
+mod world;

@@ -1,0 +1,271 @@
+//! The world of a lane in tests: a cluster and storages in memory that outlive lanes, time that moves by being asked.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use arrow::array::AsArray;
+use arrow::datatypes::{Int32Type, Int64Type};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::batch::{CommitNote, LedgerEntry, Table, TopicPartition};
+use crate::journey::persist::{PageCompression, PersistSettings};
+use crate::journey::publish::PublishSettings;
+use crate::journey::settle::{Party, SettleRules, recover};
+use crate::kafka::{MemoryIntake, MemoryKafka, MemoryRecord, MemoryTransaction};
+use crate::lake::MemoryStorage;
+use crate::lane::{EpochIdentity, Host, InlineSettler, Lane, LaneControl, LaneEnd, LaneParts, LaneRules};
+use crate::telemetry::LaneMetrics;
+
+pub(super) const EPOCHS: &str = "corelane.epochs";
+/// Wall time of all tests: 2026-11-21T00:00:00Z.
+pub(super) const WALL_MS: i64 = 1_795_219_200_000;
+
+/// Time moves by 50 µs whenever somebody looks at it; waiting gives the turn away.
+pub(super) struct MemoryHost {
+    now_us: Cell<u64>,
+}
+
+/// Pending once, then ready: the end of a turn.
+struct Turn(bool);
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Host for MemoryHost {
+    fn now(&self) -> Duration {
+        self.now_us.set(self.now_us.get() + 50);
+        Duration::from_micros(self.now_us.get())
+    }
+
+    fn wall_us(&self) -> i64 {
+        WALL_MS * 1_000
+    }
+
+    async fn wait(&mut self, limit: Duration) {
+        self.now_us.set(self.now_us.get() + u64::try_from(limit.as_micros()).unwrap());
+        Turn(false).await;
+    }
+
+    async fn yield_now(&mut self) {
+        Turn(false).await;
+    }
+}
+
+/// A lane that runs, turn by turn. Dropping it is a kill.
+pub(super) struct Running {
+    pub(super) control: Arc<LaneControl>,
+    pub(super) metrics: Arc<LaneMetrics>,
+    future: Pin<Box<dyn Future<Output = LaneEnd>>>,
+    end: Option<LaneEnd>,
+}
+
+impl Running {
+    /// One turn. Some: the lane has ended.
+    pub(super) fn turn(&mut self) -> Option<&LaneEnd> {
+        if self.end.is_none() {
+            if let Poll::Ready(end) = self.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                self.end = Some(end);
+            }
+        }
+        self.end.as_ref()
+    }
+
+    /// Turns until `done`, at most many.
+    pub(super) fn turns_until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        for _ in 0..20_000 {
+            if done(self) {
+                return;
+            }
+            if let Some(end) = self.turn() {
+                panic!("the lane ended while waiting for {what}: {end:?}");
+            }
+        }
+        panic!("too many turns: {what}");
+    }
+
+    /// Stops it and gives its end.
+    pub(super) fn stop(&mut self) -> LaneEnd {
+        self.control.stop();
+        for _ in 0..20_000 {
+            if let Some(end) = self.turn() {
+                return end.clone();
+            }
+        }
+        panic!("the lane does not stop");
+    }
+}
+
+/// What outlives lanes.
+pub(super) struct World {
+    pub(super) kafka: MemoryKafka,
+    pub(super) storages: BTreeMap<String, MemoryStorage>,
+    pub(super) partitions: Vec<TopicPartition>,
+    pub(super) batch_max: usize,
+    pub(super) exactly_once: bool,
+    pub(super) epoch_interval: Duration,
+}
+
+impl World {
+    pub(super) fn new(partitions: i32) -> Self {
+        let partitions: Vec<_> = (0..partitions).map(|partition| TopicPartition::new("device-data", partition)).collect();
+        let kafka = MemoryKafka::default();
+        for source in &partitions {
+            kafka.set_committed(source, 0, &CommitNote::Start { from: "earliest".into() }.to_metadata());
+        }
+        Self { kafka, storages: BTreeMap::new(), partitions, batch_max: 7, exactly_once: true, epoch_interval: Duration::from_millis(5) }
+    }
+
+    pub(super) fn storage(&mut self, writer: &str) -> MemoryStorage {
+        self.storages.entry(writer.to_owned()).or_insert_with(|| MemoryStorage::new(writer)).clone()
+    }
+
+    pub(super) fn append(&self, partition: usize, value: Option<&[u8]>) {
+        let offset = self.kafka.end(&self.partitions[partition]);
+        let record = MemoryRecord { kafka_time_ms: WALL_MS - 60_000 + offset, key: None, value: value.map(<[u8]>::to_vec) };
+        self.kafka.append(&self.partitions[partition], Some(record));
+    }
+
+    pub(super) fn append_reading(&self, partition: usize) {
+        let offset = self.kafka.end(&self.partitions[partition]);
+        let time = WALL_MS - 60_000 + offset;
+        let value = format!(r#"{{"device_id":"d{partition}","timestamp":{time},"sensors":{{"temperature":{{"value":{offset}.5}}}}}}"#);
+        self.append(partition, Some(value.as_bytes()));
+    }
+
+    pub(super) fn append_event(&self, partition: usize) {
+        let value = format!(
+            r#"{{"message_id":"m","message_type":"heartbeat","timestamp":{WALL_MS},"payload":{{"device_id":"d{partition}"}}}}"#
+        );
+        self.append(partition, Some(value.as_bytes()));
+    }
+
+    /// The rules of settling that hold in tests: a deadline short enough that a retry that never ends shows.
+    fn settle_rules(&self) -> SettleRules {
+        SettleRules { deadline: Duration::from_millis(40), exactly_once: self.exactly_once }
+    }
+
+    fn party(&mut self, writer: &str) -> Party<MemoryStorage, MemoryTransaction> {
+        Party {
+            storage: self.storage(writer),
+            transaction: self.kafka.transaction(writer),
+            writer: writer.to_owned(),
+            epochs_topic: EPOCHS.to_owned(),
+        }
+    }
+
+    /// Starts a lane as the crew does: recovery first, then the loop.
+    pub(super) fn start(&mut self, writer: &str) -> Running {
+        let mut party = self.party(writer);
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while recover(&mut party, WALL_MS, Duration::from_secs(86_400 * 30), deadline).is_err() {}
+        let identity = EpochIdentity {
+            lake: "lake".into(),
+            writer: writer.into(),
+            cluster_id: "cluster".into(),
+            topic_ids: BTreeMap::new(),
+            epochs_topic: EPOCHS.into(),
+            rules_version: "1".into(),
+        };
+        let settler = InlineSettler::new(party, self.settle_rules(), Arc::new(identity));
+        let control = Arc::new(LaneControl::new().unwrap());
+        let metrics = Arc::new(LaneMetrics::new(0));
+        let parts = LaneParts {
+            intake: self.kafka.intake(writer, self.batch_max),
+            host: MemoryHost { now_us: Cell::new(0) },
+            settler,
+            control: Arc::clone(&control),
+            metrics: Arc::clone(&metrics),
+            tally: Arc::new(Mutex::new(LedgerEntry::starting_at(0))),
+        };
+        let rules = self.rules();
+        let mut lane: Lane<MemoryIntake, MemoryHost, _> = Lane::new(rules, parts);
+        let future = Box::pin(async move { lane.run().await });
+        Running { control, metrics, future, end: None }
+    }
+
+    fn rules(&self) -> LaneRules {
+        let catalog = Arc::new(crate::batch::SensorCatalog::default());
+        LaneRules {
+            persist: PersistSettings { catalog: Arc::clone(&catalog), compression: PageCompression::default(), row_group_rows: 1_000 },
+            publish: PublishSettings { rejects_topic: "corelane.rejects".into(), bytes_max: 1_000_000 },
+            catalog,
+            future_skew_ms: 30_000,
+            age_max_ms: 7 * 86_400_000,
+            epoch_interval: self.epoch_interval,
+            epoch_bytes: 1 << 26,
+            budget_bytes: 1 << 27,
+            drain_deadline: Duration::from_secs(20),
+            stall_timeout: Duration::from_secs(3_600),
+        }
+    }
+
+    /// Whether the group has committed everything that there is.
+    pub(super) fn all_committed(&self) -> bool {
+        self.partitions.iter().all(|source| {
+            let last = self.kafka.last_message(source);
+            last.is_none_or(|last| self.kafka.committed(source).is_some_and(|(offset, _)| offset > last))
+        })
+    }
+
+    /// All rows that readers see: (partition, offset) and how often each table has it.
+    pub(super) fn visible(&self) -> BTreeMap<(i32, i64), Vec<Table>> {
+        let mut rows: BTreeMap<(i32, i64), Vec<Table>> = BTreeMap::new();
+        for storage in self.storages.values() {
+            for (name, segment) in storage.revealed_segments() {
+                let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(segment.bytes)).unwrap().build().unwrap();
+                for batch in reader {
+                    let batch = batch.unwrap();
+                    let partitions = batch.column_by_name("partition").unwrap().as_primitive::<Int32Type>().clone();
+                    let offsets = batch.column_by_name("offset").unwrap().as_primitive::<Int64Type>().clone();
+                    for row in 0..partitions.len() {
+                        rows.entry((partitions.value(row), offsets.value(row))).or_default().push(name.table);
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    /// Every message of the input is in exactly one table, once; and nothing else is there. The words name the first fault.
+    pub(super) fn check_exactly_once(&self) -> Result<(), String> {
+        let visible = self.visible();
+        let mut expected = 0;
+        for source in &self.partitions {
+            for (offset, record) in self.kafka.messages(source) {
+                expected += 1;
+                let tables = visible.get(&(source.partition, offset)).map_or(&[][..], Vec::as_slice);
+                let wanted = table_of(record.value.as_deref());
+                if tables != [wanted] {
+                    return Err(format!("{source}@{offset}: expected once in {wanted:?}, found in {tables:?}"));
+                }
+            }
+        }
+        if visible.len() != expected {
+            return Err(format!("{} rows are visible, {expected} messages were sent", visible.len()));
+        }
+        let staged: usize = self.storages.values().map(|storage| storage.staged_segments().len()).sum();
+        if staged > 0 {
+            return Err(format!("{staged} segments are still staged"));
+        }
+        Ok(())
+    }
+}
+
+/// Where a message of these tests belongs.
+fn table_of(value: Option<&[u8]>) -> Table {
+    match value {
+        Some(value) if value.windows(9).any(|part| part == b"heartbeat") => Table::Events,
+        Some(value) if value.starts_with(b"{\"device_id\"") => Table::Readings,
+        _ => Table::Rejects,
+    }
+}
