@@ -34,7 +34,7 @@ impl<C: ClientContext> Requester<'_, C> {
             let Some(&resource) = elements(resources, count).first() else { return Ok(None) };
             match sys::rd_kafka_ConfigResource_error(resource) {
                 Code::RD_KAFKA_RESP_ERR_NO_ERROR => {}
-                code => return Err(self.refused(call, &code_name(code), &text_of(sys::rd_kafka_ConfigResource_error_string(resource)))),
+                code => return Err(call.refused(&code_name(code), &text_of(sys::rd_kafka_ConfigResource_error_string(resource)))),
             }
             let entries = elements(sys::rd_kafka_ConfigResource_configs(resource, &raw mut count), count);
             let wanted = entries.iter().find(|&&entry| text_of(sys::rd_kafka_ConfigEntry_name(entry)) == setting);
