@@ -122,7 +122,7 @@ fn millis(duration: Duration) -> i64 {
 }
 
 /// The present, ms since the epoch.
-pub(super) fn now_ms() -> i64 {
+pub(in crate::cli) fn now_ms() -> i64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
@@ -131,7 +131,7 @@ pub(super) fn parse_preset(text: &str) -> Result<u32, String> {
     text.parse().ok().filter(known).ok_or_else(|| format!("presets are {PRESETS:?}; --devices takes any number"))
 }
 
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration: jiff::SignedDuration =
         text.parse().map_err(|_| format!("`{text}` is no duration; write 500ms, 10s, 1m or 2h"))?;
     match Duration::try_from(duration) {

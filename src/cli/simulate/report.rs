@@ -81,7 +81,7 @@ pub(super) fn print(summary: &Summary, topic: &str) {
     }
 }
 
-pub(super) fn lines(summary: &Summary, topic: &str) -> Vec<String> {
+pub(in crate::cli) fn lines(summary: &Summary, topic: &str) -> Vec<String> {
     let seconds = summary.elapsed.as_secs_f64();
     let mut lines = vec![
         format!(
