@@ -1,5 +1,8 @@
 //! Numbers and times as text, appended to a buffer without formatting machinery: a message holds about thirty of them.
 
+// Digits: all numbers that are cut here are below a hundred.
+#![allow(clippy::cast_possible_truncation)]
+
 use crate::batch::Hour;
 
 /// `00` to `99`, so that two digits cost one division.
