@@ -44,7 +44,7 @@ impl Plan {
     pub(super) fn new(args: &PlanArgs, config: &Config, now_ms: i64) -> Result<Self, PlanError> {
         let devices = args.fleet.or(args.devices).unwrap_or(config.simulate.fleet);
         let interval_us = match args.rate {
-            Some(RateArg::PerSecond(rate)) => (f64::from(devices) * 1e6 / rate).round() as u64,
+            Some(RateArg::PerSecond(rate)) => whole(f64::from(devices) * 1e6 / rate),
             Some(RateArg::Max) | None => micros(args.interval.unwrap_or(config.simulate.interval)),
         };
         let is_live = args.start.is_none();
@@ -86,7 +86,7 @@ fn check_past(args: &PlanArgs, fleet: &FleetOptions, now_ms: i64) -> Result<(), 
         return Err(PlanError::FutureStart);
     }
     let seconds = (now_ms - start_ms) as f64 / 1e3;
-    let fitting = (seconds * fleet.messages_per_second()) as u64;
+    let fitting = whole((seconds * fleet.messages_per_second()).floor());
     match args.messages {
         Some(wanted) if args.speed == Speed::Max && wanted > fitting => Err(PlanError::PastThePresent { fitting, wanted }),
         _ => Ok(()),
@@ -111,6 +111,12 @@ fn rates(args: &PlanArgs) -> Rates {
         pretty: rates.pretty,
         shuffled: rates.shuffled,
     }
+}
+
+/// The nearest whole number of one that is not negative.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast from float saturates
+pub(super) fn whole(number: f64) -> u64 {
+    number.round() as u64
 }
 
 fn micros(duration: Duration) -> u64 {
