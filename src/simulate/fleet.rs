@@ -367,7 +367,7 @@ impl Fleet {
 
 /// The format of a device, which stays: the golden ratio spreads the shares evenly over any number of devices.
 fn format_of(device: u32, options: &FleetOptions) -> Format {
-    options.mix.at((f64::from(device) * 0.618_033_988_749_894_9 + 0.5).fract())
+    options.mix.at((f64::from(device) * 0.618_033_988_749_895 + 0.5).fract())
 }
 
 fn turns(rates: &Rates) -> Vec<(Class, f64, [Turns; 5])> {

@@ -83,7 +83,7 @@ impl Rota {
 
 /// About the golden section of the fleet, moved up to the next number that shares no factor with it.
 fn stride_of(devices: u32) -> u32 {
-    let start = (f64::from(devices) * 0.618_033_988_749_894_9) as u32;
+    let start = (f64::from(devices) * 0.618_033_988_749_895) as u32;
     (start.max(1)..=devices.max(1)).find(|&stride| greatest_common_divisor(stride, devices) == 1).unwrap_or(1)
 }
 
