@@ -21,8 +21,8 @@ impl Page {
             match (line.trim_start().strip_prefix("```"), &mut open) {
                 (Some(language), None) => open = Some((language.to_owned(), String::new())),
                 (Some(_), Some(_)) => page.blocks.extend(open.take()),
-                (None, Some((_, block))) => *block += &format!("{line}\n"),
-                (None, None) => page.prose += &format!("{line}\n"),
+                (None, Some((_, block))) => push_line(block, line),
+                (None, None) => push_line(&mut page.prose, line),
             }
         }
         assert!(open.is_none(), "{path}: a fenced block is not closed");
@@ -63,6 +63,11 @@ impl Page {
         let begins = |text: &String| text.strip_prefix(program).is_some_and(|rest| rest.starts_with(' '));
         lines.into_iter().chain(spans).filter(begins).collect()
     }
+}
+
+fn push_line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
 }
 
 /// Lines, those with a backslash at their end joined with the next; comments cut.
