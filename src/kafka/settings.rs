@@ -153,7 +153,6 @@ pub const PROTECTED_PROPERTIES: &[(&str, &str)] = &[
     ("auto.offset.reset", "a lost position must stop the lane; kafka.start says where a group begins"),
     ("auto.commit.interval.ms", "offsets are committed with the epoch"),
     ("bootstrap.servers", "it is kafka.brokers"),
-    ("client.id", "it names the instance and the lane"),
     ("delivery.report.only.error", "each delivery is counted"),
     ("delivery.timeout.ms", "a record's time is bounded by its transaction"),
     ("enable.auto.commit", "offsets are committed with the epoch"),
