@@ -67,7 +67,7 @@ impl Default for BrokerOptions {
             memory_bytes_max: 512 << 20,
             group_delay: Duration::from_millis(50),
             marker_delay: Duration::from_millis(1),
-            retention_interval: Duration::from_secs(300),
+            retention_interval: Duration::from_mins(5),
         }
     }
 }

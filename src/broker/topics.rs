@@ -120,7 +120,7 @@ impl Settings {
         };
         let retention_ms = Some(int("retention.ms")).filter(|ms| deletes && *ms >= 0);
         let retention_bytes = usize::try_from(int("retention.bytes")).ok().filter(|_| deletes);
-        Ok(Self { rules, retention_ms, retention_bytes, given })
+        Ok(Self { given, rules, retention_ms, retention_bytes })
     }
 
     /// A setting's value, and whether it was given for the topic.

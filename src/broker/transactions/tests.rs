@@ -79,7 +79,7 @@ fn a_slow_transaction_is_aborted_under_a_new_epoch() {
     all.add_partitions("id", producer, [at(0)], now).unwrap();
     all.expire(now + Duration::from_millis(999));
     assert_eq!(all.next_due(), None);
-    let late = now + Duration::from_millis(1000);
+    let late = now + Duration::from_secs(1);
     all.expire(late);
     let outcome = all.take_due(late).pop().unwrap();
     assert_eq!((outcome.commit, outcome.producer.epoch), (false, producer.epoch + 1));
