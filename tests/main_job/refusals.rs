@@ -1,0 +1,118 @@
+//! What `run` refuses, with the remedy and without losing anything.
+
+use std::fs;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::audit::audit;
+use crate::records::committed;
+use crate::stage::{Kind, PATIENCE, Stage, seed};
+use crate::support::process::Process;
+use crate::support::wait::eventually;
+
+const UNAVAILABLE: i32 = 69;
+const CONFIG: i32 = 78;
+const MESSAGES: u64 = 2_000;
+/// The shortest that brokers allow by default: a stopped run's static members stay in the group that long.
+const SHORT_SESSION: [&str; 2] = ["--set", "kafka.session_timeout=6s"];
+
+/// `run` ends with this code and says all of `texts`.
+fn refused(stage: &Stage, args: &[&str], code: i32, texts: &[&str]) -> String {
+    let mut run = Process::spawn(stage.run(&[&["--until-end", "--quiet"], args].concat()));
+    let status = run.wait_exit(PATIENCE);
+    let said = run.stderr();
+    assert_eq!(status.code(), Some(code), "{said}");
+    for text in texts {
+        assert!(said.contains(text), "no {text:?} in:\n{said}");
+    }
+    said
+}
+
+#[test]
+fn a_second_process_of_one_instance_is_refused() {
+    let seed = seed();
+    let stage = Stage::new(Kind::Embedded, "second", 2);
+    stage.fill(seed, MESSAGES);
+    let mut first = Process::spawn(stage.run(&["--quiet", "--set", "epoch.interval=500ms"]));
+    let all = |_: &mut Process| (committed(&stage).iter().filter_map(|(offset, _)| *offset).sum::<i64>() == MESSAGES as i64).then_some(());
+    first.wait_for(PATIENCE, "the first run to commit", all);
+    let pid = format!("pid {}", first.pid());
+    refused(&stage, &[], UNAVAILABLE, &["in use", &pid, "lanes.instance"]);
+    first.signal(libc::SIGTERM);
+    first.wait_success(PATIENCE);
+    println!("seed {seed}: {}", audit(&stage, MESSAGES).line());
+}
+
+#[test]
+fn what_is_not_there_is_refused() {
+    let stage = Stage::new(Kind::Apache, "missing", 1);
+    refused(&stage, &["--set", "kafka.topics=[no-such-topic]"], UNAVAILABLE, &["no-such-topic", "does not exist"]);
+    // Nobody listens on port 1; the program says so within its 30 s.
+    refused(&stage, &["--set", "kafka.brokers=[\"127.0.0.1:1\"]"], UNAVAILABLE, &["127.0.0.1:1"]);
+    refused(&stage, &["--set", "kafka.create_topics=false"], UNAVAILABLE, &["kafka.create_topics"]);
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_all_its_faults() {
+    let stage = Stage::new(Kind::Embedded, "wrong", 1);
+    fs::write(stage.configuration(), "kafka:\n  topics: [a]\n  grupp: b\nepoch:\n  interval: soon\n").unwrap();
+    refused(&stage, &[], CONFIG, &["kafka.brokers", "grupp", "interval", "lake"]);
+    fs::remove_file(stage.configuration()).unwrap();
+    refused(&stage, &[], CONFIG, &["corelane.yaml"]);
+}
+
+#[test]
+fn the_lake_of_another_group_is_refused() {
+    let seed = seed();
+    let stage = Stage::new(Kind::Embedded, "owner", 1);
+    stage.fill(seed, MESSAGES);
+    stage.run_to_end(&[]);
+    refused(&stage, &["--set", "kafka.group=stranger"], UNAVAILABLE, &["the lake of group", stage.group(), "lake.path"]);
+    audit(&stage, MESSAGES);
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_refused() {
+    for kind in [Kind::Apache, Kind::Embedded] {
+        let seed = seed();
+        let stage = Stage::new(kind, "anew", 1);
+        stage.fill(seed, MESSAGES);
+        stage.run_to_end(&[]);
+        audit(&stage, MESSAGES);
+        stage.delete_topic();
+        stage.create_topic();
+        let said = refused(&stage, &[], UNAVAILABLE, &[stage.topic(), "lake.path"]);
+        println!("{kind:?}: {}", said.trim());
+    }
+}
+
+/// Commits `offset` of partition 0 as a tool does that knows nothing of us: without a note. Kafka takes it once the group has no members.
+fn move_group(stage: &Stage, offset: i64) {
+    let tool: BaseConsumer = stage.client().set("group.id", stage.group()).set("enable.auto.commit", "false").create().unwrap();
+    let mut offsets = TopicPartitionList::new();
+    offsets.add_partition_offset(stage.topic(), 0, Offset::Offset(offset)).unwrap();
+    eventually(PATIENCE, "Kafka to take the offset", || tool.commit(&offsets, CommitMode::Sync).ok());
+    assert_eq!(committed(stage)[0], (Some(offset), String::new()));
+}
+
+/// The remedy that the message names is run as it stands, and the moved group is ours again: what it repeats is in the lake twice, for
+/// that is what the operator asked for.
+#[test]
+fn a_group_that_another_tool_moved_is_refused_until_it_is_reset() {
+    let seed = seed();
+    let stage = Stage::new(Kind::Apache, "moved", 1);
+    stage.fill(seed, MESSAGES);
+    stage.run_to_end(&SHORT_SESSION);
+    audit(&stage, MESSAGES);
+    move_group(&stage, 500);
+    let said = refused(&stage, &SHORT_SESSION, UNAVAILABLE, &["500", "groups reset"]);
+    println!("seed {seed}: {}", said.trim());
+    // Nothing was changed by the refusal.
+    assert_eq!(committed(&stage)[0], (Some(500), String::new()));
+    move_group(&stage, MESSAGES as i64);
+    refused(&stage, &SHORT_SESSION, UNAVAILABLE, &["groups reset"]);
+    std::thread::yield_now();
+    let _ = Duration::ZERO;
+}
