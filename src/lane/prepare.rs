@@ -33,10 +33,11 @@ pub enum PrepareError {
     OutputMissing(String),
     #[error(
         "{partition}: the group's committed offset {offset} was not set by Corelane, while its epochs are in `{epochs}`: somebody moved the \
-         group. Remedy: `corelane groups reset --topic {topic} --partition {number} --to {offset} --reason WHY`",
+         group. Remedy: `corelane groups reset --brokers {brokers} --group {group} --topic {topic} --partition {number} --to {offset} \
+         --reason WHY`, or another offset where that is not what you want",
         topic = partition.topic, number = partition.partition
     )]
-    Moved { partition: crate::batch::TopicPartition, offset: i64, epochs: String },
+    Moved { partition: crate::batch::TopicPartition, offset: i64, epochs: String, brokers: String, group: String },
 }
 
 /// What all lanes of a run share.

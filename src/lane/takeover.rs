@@ -38,6 +38,8 @@ pub(super) fn start_notes(
             partition: first.source.clone(),
             offset: *offset,
             epochs: format!("{}.epochs", config.kafka.prefix),
+            brokers: config.kafka.brokers.join(","),
+            group: config.kafka.group.clone(),
         });
     }
     let taken_over = |(entry, next): &(&Committed, i64)| CommitOffset { source: entry.source.clone(), next: *next, metadata: note("committed") };
