@@ -40,7 +40,11 @@ fn survives(kind: Kind) {
     let mut tally = Tally::default();
     for kill in 0..kills {
         let mut run = Process::spawn(stage.run(&SETTINGS));
-        if kill % 2 == 0 { follow_a_settle(&stage, &mut run, &mut random) } else { any_moment(&mut run, &mut random) };
+        if kill % 2 == 0 {
+            follow_a_settle(&stage, &mut run, &mut random)
+        } else {
+            any_moment(&mut run, &mut random)
+        };
         assert!(run.is_running(), "ended by itself:\n{}", run.stderr());
         run.kill9();
         let staged = staged(&stage).len();

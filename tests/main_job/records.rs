@@ -57,7 +57,8 @@ pub(crate) fn partitions_of(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
 
 fn owned(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {
     let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
-    let headers = message.headers().map(|headers| headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect());
+    let headers =
+        message.headers().map(|headers| headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect());
     Record {
         partition: message.partition(),
         key: message.key().map(<[u8]>::to_vec),

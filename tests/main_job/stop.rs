@@ -32,8 +32,10 @@ fn stops_and_goes_on(kind: Kind) {
     let stage = Stage::new(kind, "stopped", 4);
     let port = free_port();
     let mut simulator = Process::spawn(stage.simulate(seed, &["--rate", "3000"]));
-    let (mut run, mut first) = start(&stage, port);
-    let rebalances_before = rebalances(&stage);
+    let (mut run, first) = start(&stage, port);
+    let both = |_: &mut Process| metric(port, "corelane_active_partitions").filter(|count| *count == 4.0);
+    run.wait_for(PATIENCE, "both lanes to have their partitions", both);
+    let generations_before = generations(&stage);
     let (mut stops, mut takeovers) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         let commits = |port| metric(port, "corelane_epochs_total").filter(|epochs| *epochs >= 2.0);
@@ -42,10 +44,11 @@ fn stops_and_goes_on(kind: Kind) {
         run.signal(libc::SIGTERM);
         run.wait_success(PATIENCE);
         stops.push(began.elapsed());
-        (run, first) = start(&stage, port);
-        takeovers.push(first);
+        let (next, takeover) = start(&stage, port);
+        run = next;
+        takeovers.push(takeover);
     }
-    let rebalances_after = rebalances(&stage);
+    let generations_after = generations(&stage);
     simulator.signal(libc::SIGINT);
     let sent = said(&simulator.wait_success(PATIENCE), "sent");
     run.signal(libc::SIGTERM);
@@ -53,26 +56,26 @@ fn stops_and_goes_on(kind: Kind) {
     stage.run_to_end(&["--set", "lanes.count=2"]);
     let messages: u64 = sent.split(' ').next().unwrap().replace(',', "").parse().unwrap();
     println!(
-        "{kind:?}, seed {seed}: stopped within {stops:.1?}, first message of the next run after {takeovers:.1?}, \
-         rebalances {rebalances_before:?} before and {rebalances_after:?} after; {}",
+        "{kind:?}, seed {seed}: first message {first:.1?} after the first start; stopped within {stops:.1?}, first message of the next \
+         run after {takeovers:.1?}; generations {generations_before:?} before and {generations_after:?} after; {}",
         audit(&stage, messages).line()
     );
     assert!(stops.iter().all(|stop| *stop < STOP_DEADLINE), "{stops:?}");
     assert!(takeovers.iter().all(|takeover| *takeover < TAKEOVER), "{takeovers:?}");
-    if let Some(before) = rebalances_before {
-        assert!(before > 0, "the log of Apache Kafka no longer names rebalances as it did");
-        assert_eq!(rebalances_after, Some(before), "a restart within the session made the group rebalance");
+    if let Some(before) = generations_before {
+        assert!(before > 0, "the log of Apache Kafka no longer names generations as it did");
+        assert_eq!(generations_after, Some(before), "a restart within the session made the group rebalance");
     }
 }
 
-/// How often the group was rebalanced, by Apache Kafka's own log; the embedded broker keeps none.
-fn rebalances(stage: &Stage) -> Option<usize> {
+/// Generations that the group has had, by Apache Kafka's own log; the embedded broker keeps none.
+fn generations(stage: &Stage) -> Option<usize> {
     let log = match stage.kind() {
         Kind::Apache => std::fs::read_to_string(ApacheKafka::shared().log_path(1)).unwrap(),
         Kind::Embedded => return None,
     };
-    let group = format!("[GroupId {}] ", stage.group());
-    Some(log.lines().filter(|line| line.contains(&group) && line.contains("Preparing to rebalance")).count())
+    let stabilized = format!("Stabilized group {} generation ", stage.group());
+    Some(log.lines().filter(|line| line.contains(&stabilized)).count())
 }
 
 #[test]
@@ -103,8 +106,14 @@ fn the_server_answers_while_lanes_run() {
     assert_eq!((&json("/readyz")["ready"], &json("/readyz")["lanes"][1]["state"]), (&true.into(), &"consuming".into()));
     assert_eq!(json("/version")["group"], stage.group());
     assert_eq!(get(port, "/nothing").unwrap().0, 404);
-    let (_, metrics) = get(port, "/metrics").unwrap();
-    for name in ["kafka_consumer_processing_duration_seconds_bucket{le=\"0.005\"}", "kafka_consumer_lag_messages{"] {
+    // Lag is written down twice a second.
+    let lag = |_: &mut Process| {
+        get(port, "/metrics").map(|(_, text)| text).filter(|text| text.contains("kafka_consumer_lag_messages{"))
+    };
+    let metrics = run.wait_for(PATIENCE, "the lag", lag);
+    for name in
+        ["kafka_consumer_processing_duration_seconds_bucket{le=\"0.005\"}", "kafka_consumer_processing_duration_seconds_count"]
+    {
         assert!(metrics.contains(name), "no {name} in\n{metrics}");
     }
     run.wait_for(PATIENCE, "all to be committed", |_| {
