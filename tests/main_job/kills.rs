@@ -1,0 +1,111 @@
+//! kill -9 of `run`, again and again while messages come in: nothing is lost, nothing is double.
+//!
+//! Every second kill follows the appearance of a staged file by some milliseconds, so that it falls into a settle, before or after the
+//! commit; the others come at any moment, recovery and joining included. Which kills fell into a settle is seen in the staging folder
+//! before the next start.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+use crate::audit::audit;
+use crate::stage::{Kind, PATIENCE, Stage, figure, said, seed};
+use crate::support::process::{Process, files_below};
+
+/// The figure is 20.
+const KILLS: u64 = 8;
+/// Of this many kills at least one must fall into a settle: 5 of 20.
+const KILLS_A_SETTLE: u64 = 4;
+const SETTINGS: [&str; 5] = ["--quiet", "--set", "epoch.interval=500ms", "--set", "lanes.count=2"];
+
+/// What the kills met.
+#[derive(Debug, Default)]
+struct Tally {
+    inside_settle: u64,
+    /// Epochs that recovery found committed, and found not to be.
+    revealed: u64,
+    discarded: u64,
+}
+
+fn survives(kind: Kind) {
+    let (seed, kills) = (seed(), figure("CORELANE_E2E_KILLS", KILLS));
+    let mut random = SmallRng::seed_from_u64(seed);
+    let stage = Stage::new(kind, "killed", 4);
+    println!("{kind:?}, {kills} kills, seed {seed}");
+    let began = Instant::now();
+    let mut simulator = Process::spawn(stage.simulate(seed, &["--rate", "3000"]));
+    let mut tally = Tally::default();
+    for kill in 0..kills {
+        let mut run = Process::spawn(stage.run(&SETTINGS));
+        if kill % 2 == 0 {
+            follow_a_settle(&stage, &mut run, &mut random)
+        } else {
+            any_moment(&mut run, &mut random)
+        };
+        assert!(run.is_running(), "ended by itself:\n{}", run.stderr());
+        run.kill9();
+        let staged = staged(&stage).len();
+        tally.inside_settle += u64::from(staged > 0);
+        tally.count(&run.stderr());
+        println!("kill {kill}: {staged} staged files; since the start {:.1} s", began.elapsed().as_secs_f64());
+    }
+    simulator.signal(libc::SIGINT);
+    let sent = said(&simulator.wait_success(PATIENCE), "sent");
+    let messages: u64 = sent.split(' ').next().unwrap().replace(',', "").parse().unwrap();
+    let mut last = Process::spawn(stage.run(&[&["--until-end"], &SETTINGS[..]].concat()));
+    last.wait_success(PATIENCE);
+    tally.count(&last.stderr());
+    println!("{kind:?}, {kills} kills, seed {seed}: {tally:?}; {}", audit(&stage, messages).line());
+    assert!(tally.inside_settle >= kills / KILLS_A_SETTLE, "too few kills fell into a settle: {tally:?} of {kills}");
+}
+
+/// Waits for a file that this run has staged, and then some milliseconds.
+fn follow_a_settle(stage: &Stage, run: &mut Process, random: &mut SmallRng) {
+    let before = staged(stage);
+    let deadline = Instant::now() + PATIENCE;
+    while staged(stage).is_subset(&before) {
+        assert!(run.is_running() && Instant::now() < deadline, "no settle:\n{}", run.stderr());
+        // A settle is a matter of milliseconds: looked at more often than `wait_for` does.
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    std::thread::sleep(Duration::from_micros(random.random_range(0..12_000)));
+}
+
+/// The moment itself is what is random here; nothing is waited for.
+fn any_moment(run: &mut Process, random: &mut SmallRng) {
+    let moment = Instant::now() + Duration::from_millis(random.random_range(50..4_000));
+    while Instant::now() < moment && run.is_running() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn staged(stage: &Stage) -> BTreeSet<PathBuf> {
+    files_below(&stage.staging(), ".parquet").into_iter().collect()
+}
+
+impl Tally {
+    /// Adds what a run logged of its recovery: `epochs recovered … revealed=1 discarded=0`.
+    fn count(&mut self, log: &str) {
+        let number = |line: &str, name: &str| -> u64 {
+            let text = line.split(name).nth(1).unwrap_or_else(|| panic!("no {name} in {line}"));
+            text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+        };
+        for line in log.lines().filter(|line| line.contains("epochs recovered")) {
+            self.revealed += number(line, "revealed=");
+            self.discarded += number(line, "discarded=");
+        }
+    }
+}
+
+#[test]
+fn kill_9_on_apache_kafka_loses_and_doubles_nothing() {
+    survives(Kind::Apache);
+}
+
+#[test]
+fn kill_9_beside_the_embedded_broker_loses_and_doubles_nothing() {
+    survives(Kind::Embedded);
+}

@@ -1,0 +1,129 @@
+//! What `run` refuses, with the remedy and without losing anything.
+
+use std::fs;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::audit::audit;
+use crate::records::committed;
+use crate::stage::{Kind, PATIENCE, Stage, said, seed};
+use crate::support::process::{Process, corelane};
+use crate::support::readers::read_labels;
+use crate::support::wait::eventually;
+
+const UNAVAILABLE: i32 = 69;
+const CONFIG: i32 = 78;
+const MESSAGES: u64 = 2_000;
+/// The shortest that is allowed: a stopped run's static members stay in the group that long.
+const SHORT_SESSION: [&str; 2] = ["--set", "kafka.session_timeout=9s"];
+
+/// `run` ends with this code and says all of `texts`.
+fn refused(stage: &Stage, args: &[&str], code: i32, texts: &[&str]) -> String {
+    let mut run = Process::spawn(stage.run(&[&["--until-end", "--quiet"], args].concat()));
+    let status = run.wait_exit(PATIENCE);
+    let said = run.stderr();
+    assert_eq!(status.code(), Some(code), "{said}");
+    for text in texts {
+        assert!(said.contains(text), "no {text:?} in:\n{said}");
+    }
+    said
+}
+
+#[test]
+fn a_second_process_of_one_instance_is_refused() {
+    let seed = seed();
+    let stage = Stage::new(Kind::Embedded, "second", 2);
+    stage.fill(seed, MESSAGES);
+    let mut first = Process::spawn(stage.run(&["--quiet", "--set", "epoch.interval=500ms"]));
+    let all = |_: &mut Process| {
+        (committed(&stage).iter().filter_map(|(offset, _)| *offset).sum::<i64>() == MESSAGES as i64).then_some(())
+    };
+    first.wait_for(PATIENCE, "the first run to commit", all);
+    let pid = format!("pid {}", first.pid());
+    refused(&stage, &[], UNAVAILABLE, &["in use", &pid, "lanes.instance"]);
+    first.signal(libc::SIGTERM);
+    first.wait_success(PATIENCE);
+    println!("seed {seed}: {}", audit(&stage, MESSAGES).line());
+}
+
+#[test]
+fn what_is_not_there_is_refused() {
+    let stage = Stage::new(Kind::Apache, "missing", 1);
+    refused(&stage, &["--set", "kafka.topics=[no-such-topic]"], UNAVAILABLE, &["no-such-topic", "does not exist"]);
+    // Nobody listens on port 1; the program says so within its 30 s.
+    refused(&stage, &["--set", "kafka.brokers=[\"127.0.0.1:1\"]"], UNAVAILABLE, &["127.0.0.1:1"]);
+    refused(&stage, &["--set", "kafka.create_topics=false"], UNAVAILABLE, &["kafka.create_topics"]);
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_all_its_faults() {
+    let stage = Stage::new(Kind::Embedded, "wrong", 1);
+    fs::write(stage.configuration(), "kafka:\n  topics: [a]\n  grupp: b\nepoch:\n  interval: soon\n").unwrap();
+    refused(&stage, &[], CONFIG, &["kafka.brokers", "grupp", "interval", "lake"]);
+    fs::remove_file(stage.configuration()).unwrap();
+    refused(&stage, &[], CONFIG, &["corelane.yaml"]);
+}
+
+#[test]
+fn the_lake_of_another_group_is_refused() {
+    let seed = seed();
+    let stage = Stage::new(Kind::Embedded, "owner", 1);
+    stage.fill(seed, MESSAGES);
+    stage.run_to_end(&[]);
+    refused(&stage, &["--set", "kafka.group=stranger"], UNAVAILABLE, &["the lake of group", stage.group(), "lake.path"]);
+    audit(&stage, MESSAGES);
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_refused() {
+    for kind in [Kind::Apache, Kind::Embedded] {
+        let seed = seed();
+        let stage = Stage::new(kind, "anew", 1);
+        stage.fill(seed, MESSAGES);
+        stage.run_to_end(&[]);
+        audit(&stage, MESSAGES);
+        stage.delete_topic();
+        stage.create_topic();
+        let said = refused(&stage, &[], UNAVAILABLE, &[stage.topic(), "lake.path"]);
+        println!("{kind:?}: {}", said.trim());
+    }
+}
+
+/// Commits `offset` of partition 0 as a tool does that knows nothing of us: without a note. Kafka takes it once the group has no members.
+fn move_group(stage: &Stage, offset: i64) {
+    let tool: BaseConsumer = stage.client().set("group.id", stage.group()).set("enable.auto.commit", "false").create().unwrap();
+    let mut offsets = TopicPartitionList::new();
+    offsets.add_partition_offset(stage.topic(), 0, Offset::Offset(offset)).unwrap();
+    eventually(PATIENCE, "Kafka to take the offset", || tool.commit(&offsets, CommitMode::Sync).ok());
+    assert_eq!(committed(stage)[0], (Some(offset), String::new()));
+}
+
+/// Runs the remedy as the refusal has it, between backticks.
+fn follow_the_remedy(refusal: &str) {
+    let command = refusal.split('`').find(|text| text.starts_with("corelane groups reset")).expect("a command");
+    Process::spawn(corelane(command.split_whitespace().skip(1))).wait_success(PATIENCE);
+}
+
+/// Twice: to where the group stood anyway, which changes nothing, and back to offset 500, which repeats what lies behind it, for that is
+/// what the operator then asked for.
+#[test]
+fn a_group_that_another_tool_moved_is_refused_until_it_is_reset() {
+    let seed = seed();
+    let stage = Stage::new(Kind::Apache, "moved", 1);
+    stage.fill(seed, MESSAGES);
+    stage.run_to_end(&SHORT_SESSION);
+    audit(&stage, MESSAGES);
+    for (offset, repeated) in [(MESSAGES as i64, "0"), (500, "1,500")] {
+        move_group(&stage, offset);
+        let refusal = refused(&stage, &SHORT_SESSION, UNAVAILABLE, &[&offset.to_string(), stage.group()]);
+        assert_eq!(committed(&stage)[0], (Some(offset), String::new()), "a refusal changes nothing");
+        follow_the_remedy(&refusal);
+        assert_eq!(committed(&stage)[0], (Some(offset), "corelane/1 reset reason=WHY".to_owned()));
+        let output = stage.run_to_end(&SHORT_SESSION);
+        println!("seed {seed}: {}; then consumed {}", refusal.trim(), said(&output, "consumed"));
+        assert_eq!(said(&output, "consumed").split(' ').next(), Some(repeated));
+    }
+    let report = read_labels(&stage.lake(), &stage.labels());
+    assert_eq!((report.missing, report.double, report.unlabelled), (0, 1_500, 0));
+}
