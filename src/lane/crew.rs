@@ -89,6 +89,8 @@ pub struct Crew {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     members: Vec<Member>,
+    /// When the group's committed offsets were asked for last.
+    asked_at: Option<Instant>,
 }
 
 /// What the lanes' threads share, none of it on the hot path.
@@ -105,7 +107,8 @@ impl Crew {
         let shared = Arc::new(Shared { config, prepared, tally: Arc::new(Mutex::new(LedgerEntry::starting_at(0))) });
         let lanes = shared.config.lanes.cores.len();
         let metrics: Vec<Arc<LaneMetrics>> = (0..lanes).map(|lane| Arc::new(LaneMetrics::new(lane))).collect();
-        let mut crew = Crew { shared, metrics: Arc::new(Metrics::new(metrics)), members: Vec::with_capacity(lanes) };
+        let mut crew =
+            Crew { shared, metrics: Arc::new(Metrics::new(metrics)), members: Vec::with_capacity(lanes), asked_at: None };
         for (lane, party) in parties.into_iter().enumerate() {
             let started = crew.start_lane(lane, party);
             if let Err(source) = started {
@@ -173,11 +176,34 @@ impl Crew {
         Ok(ends)
     }
 
-    /// Whether the lanes of this process have read every partition up to these ends.
-    pub fn has_reached(&self, ends: &[(TopicPartition, i64)]) -> bool {
+    /// Whether every partition has been read up to these ends: by the lanes of this process, or, where another process of the group has
+    /// the partition, as far as the group has committed.
+    pub fn has_reached(&mut self, ends: &[(TopicPartition, i64)]) -> bool {
         let positions: Vec<_> = self.metrics.lanes().iter().flat_map(|lane| lane.partitions()).collect();
-        ends.iter()
-            .all(|(source, end)| *end == 0 || positions.iter().any(|gauges| gauges.source == *source && gauges.position >= *end))
+        let mut elsewhere = Vec::new();
+        for (source, end) in ends.iter().filter(|(_, end)| *end > 0) {
+            match positions.iter().find(|gauges| gauges.source == *source) {
+                Some(gauges) if gauges.position < *end => return false,
+                Some(_) => {}
+                None => elsewhere.push((source.clone(), *end)),
+            }
+        }
+        elsewhere.is_empty() || self.has_group_committed(&elsewhere)
+    }
+
+    /// Asks at most once a second; no answer is a no.
+    fn has_group_committed(&mut self, ends: &[(TopicPartition, i64)]) -> bool {
+        if self.asked_at.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {
+            return false;
+        }
+        self.asked_at = Some(Instant::now());
+        let sources: Vec<_> = ends.iter().map(|(source, _)| source.clone()).collect();
+        let Ok(admin) = Admin::new(&self.shared.prepared.clients) else { return false };
+        let committed = admin.committed(&self.shared.config.kafka.group, Some(&sources), Instant::now() + CLOSE_DEADLINE);
+        let committed = committed.unwrap_or_default();
+        ends.iter().all(|(source, end)| {
+            committed.iter().any(|entry| entry.source == *source && entry.offset.is_some_and(|offset| offset >= *end))
+        })
     }
 
     /// Asks all lanes to settle and end, waits until the deadline, and says what came of it.
@@ -216,7 +242,13 @@ impl Crew {
 }
 
 /// Runs a lane, with a new client where the old one is dead, until it is stopped or must not go on.
-fn keep_running(shared: &Shared, lane: usize, party: LaneParty, control: &Arc<LaneControl>, metrics: &Arc<LaneMetrics>) -> LaneEnd {
+fn keep_running(
+    shared: &Shared,
+    lane: usize,
+    party: LaneParty,
+    control: &Arc<LaneControl>,
+    metrics: &Arc<LaneMetrics>,
+) -> LaneEnd {
     let mut rebuilds = 0;
     let mut party = Some(party);
     loop {

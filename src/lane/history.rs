@@ -33,8 +33,11 @@ pub(super) fn read_history(
     if left.is_empty() {
         return Ok(history);
     }
-    let unanswered =
-        || KafkaError::NoAnswer { call: "reading the epochs topic", brokers: prepared.clients.brokers_text(), waited: START_DEADLINE };
+    let unanswered = || KafkaError::NoAnswer {
+        call: "reading the epochs topic",
+        brokers: prepared.clients.brokers_text(),
+        waited: START_DEADLINE,
+    };
     let mut reader = LaneConsumer::reader(&prepared.clients, group)?;
     let starts: Vec<_> = left.iter().map(|(source, (next, _))| (source.clone(), *next)).collect();
     reader.assign(&starts).map_err(|_| unanswered())?;

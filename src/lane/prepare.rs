@@ -155,7 +155,8 @@ fn make_output_topics(
 ) -> Result<(), PrepareError> {
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
     let wanted = [
-        NewTopic::new(&*prepared.rejects_topic, partitions).with("max.message.bytes", &prepared.dead_letter_bytes_max.to_string()),
+        NewTopic::new(&*prepared.rejects_topic, partitions)
+            .with("max.message.bytes", &prepared.dead_letter_bytes_max.to_string()),
         NewTopic::new(&*prepared.epochs_topic, partitions)
             .with("retention.ms", &EPOCHS_KEPT.as_millis().to_string())
             .with("cleanup.policy", "delete")
@@ -177,8 +178,7 @@ fn make_output_topics(
 
 /// Lanes that are configured recover their own writer when they start; the others have nobody else.
 fn recover_writers_without_lane(config: &Config, prepared: &Prepared) -> Result<(), PrepareError> {
-    let lanes: Vec<String> =
-        (0..config.lanes.cores.len()).map(|lane| prepared.lake.writer(&config.kafka.group, lane)).collect();
+    let lanes: Vec<String> = (0..config.lanes.cores.len()).map(|lane| prepared.lake.writer(&config.kafka.group, lane)).collect();
     for writer in prepared.lake.writers_of_instance()? {
         if !lanes.contains(&writer) {
             let mut party = party_of(config, prepared, &writer)?;
@@ -194,12 +194,7 @@ pub(super) fn party_of(config: &Config, prepared: &Prepared, writer: &str) -> Re
     let storage = prepared.lake.storage(writer)?;
     let deadline = Instant::now() + START_DEADLINE;
     let transaction = LaneProducer::connect(&prepared.clients, delivery(config, writer), &config.kafka.group, deadline)?;
-    Ok(Party {
-        storage,
-        transaction,
-        writer: writer.to_owned(),
-        epochs_topic: prepared.epochs_topic.to_string(),
-    })
+    Ok(Party { storage, transaction, writer: writer.to_owned(), epochs_topic: prepared.epochs_topic.to_string() })
 }
 
 pub(super) fn recover_writer(party: &mut LaneParty) -> Result<Recovered, PrepareError> {

@@ -30,7 +30,8 @@ pub(super) struct Moved {
 /// The notes say whose the offsets are; `history` (all records, or at least those since the oldest epoch that a note names) says whether
 /// they are the end of our last epoch.
 pub(super) fn decide(committed: &[Committed], history: &History) -> Result<Vec<Decision>, Moved> {
-    let has_topic = |source: &TopicPartition| committed.iter().any(|entry| entry.source.topic == source.topic && entry.offset.is_some());
+    let has_topic =
+        |source: &TopicPartition| committed.iter().any(|entry| entry.source.topic == source.topic && entry.offset.is_some());
     committed
         .iter()
         .map(|entry| {

@@ -41,7 +41,10 @@ pub fn recover<S: Storage, T: Transaction>(party: &mut Party<S, T>, deadline: In
             party.storage.discard(staged)?;
             recovered.discarded += 1;
         } else {
-            let why = format!("{} no longer has the records of that time, so nobody can say whether it was committed", party.epochs_topic);
+            let why = format!(
+                "{} no longer has the records of that time, so nobody can say whether it was committed",
+                party.epochs_topic
+            );
             party.storage.quarantine(staged, &why)?;
             recovered.quarantined += 1;
         }

@@ -198,7 +198,8 @@ pub(super) fn hear_witness<S, T: Transaction>(
 ) -> Result<Witness, SettleError> {
     let since_ms = (made_at_ms(oldest) - JUDGE_MARGIN_MS).max(0);
     let Party { transaction, writer, epochs_topic, .. } = party;
-    let testimony = transaction.read_committed(epochs_topic, writer.as_bytes(), since_ms, deadline).map_err(SettleError::Unjudged)?;
+    let testimony =
+        transaction.read_committed(epochs_topic, writer.as_bytes(), since_ms, deadline).map_err(SettleError::Unjudged)?;
     let epochs = testimony.values.iter().map(|value| epoch_of(value, epochs_topic, writer)).collect::<Result<_, _>>()?;
     Ok(Witness { epochs, complete: testimony.complete })
 }

@@ -55,7 +55,11 @@ pub(super) fn read(settings: &ClientSettings, group: &str, question: &Question<'
 
 /// From the first record of that time to the high watermark, for each partition, and whether nothing since that time has expired. All is
 /// asked with read_uncommitted: the last stable offset may lie before our own record.
-fn stretches(reader: &LaneConsumer, settings: &ClientSettings, question: &Question<'_>) -> Result<(Vec<Stretch>, bool), KafkaError> {
+fn stretches(
+    reader: &LaneConsumer,
+    settings: &ClientSettings,
+    question: &Question<'_>,
+) -> Result<(Vec<Stretch>, bool), KafkaError> {
     let requester = Requester::new(reader.client(), settings.brokers_text());
     let partitions = requester.partitions_of(question.topic, question.deadline)?;
     let ends = requester.offsets(&partitions, OffsetSpec::Latest, Isolation::ReadUncommitted, question.deadline)?;
