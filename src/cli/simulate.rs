@@ -161,7 +161,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         return Err(error).or_exit(Exit::Unavailable);
     }
     if summary.failed > 0 {
-        return Err(anyhow::anyhow!("{} of {} messages were not delivered", summary.failed, summary.sent)).or_exit(Exit::Unavailable);
+        return Err(anyhow::anyhow!("{} of {} messages were not delivered", summary.failed, summary.sent))
+            .or_exit(Exit::Unavailable);
     }
     Ok(())
 }
@@ -174,7 +175,8 @@ impl Args {
             // Nothing is written there, so the lake's place is never looked at.
             return config::from_minimal(&self.brokers, &topics, Path::new("lake"), &Machine::detect()).or_exit(Exit::Usage);
         };
-        let brokers = (!self.brokers.is_empty()).then(|| format!("kafka.brokers={}", serde_json::Value::from(self.brokers.as_slice())));
+        let brokers =
+            (!self.brokers.is_empty()).then(|| format!("kafka.brokers={}", serde_json::Value::from(self.brokers.as_slice())));
         let sets: Vec<String> = brokers.into_iter().collect();
         config::load_files(std::slice::from_ref(file), &sets).or_exit(Exit::Config)
     }

@@ -61,10 +61,7 @@ pub(super) fn start_server(config: &Config, view: Arc<CrewView>) -> Option<Serve
     let listen = config.serve.listen?;
     let token = config.serve.token.as_ref().map(|token| token.expose().to_owned());
     match Server::start(ServeOptions { listen, token, cores: config.cores.control.clone() }, view) {
-        Ok(server) => {
-            tracing::info!(address = %server.address(), "serving /livez /readyz /metrics /version");
-            Some(server)
-        }
+        Ok(server) => Some(server),
         Err(error) => {
             tracing::warn!(%error, "no HTTP server; the lanes run all the same");
             None

@@ -30,6 +30,8 @@ pub enum KafkaError {
     PartitionMissing(TopicPartition),
     #[error("group `{group}` has members; stop all its instances (and wait for session.timeout.ms) before its offsets are set")]
     GroupHasMembers { group: String },
+    #[error("Kafka is not ready for {call} of {subject}: {name}; it elects a coordinator or loads its state, try again")]
+    NotReady { call: &'static str, subject: String, name: String },
     #[error("{call} of {subject} was refused: {name}: {text}")]
     Refused { call: &'static str, subject: String, name: String, text: String },
     #[error("the group `{group}` has a transaction under way on {partition} since more than {waited:?}; wait for its time-out")]
@@ -153,3 +155,7 @@ pub(super) unsafe fn text_of(text: *const c_char) -> String {
     // SAFETY: not null, NUL-terminated by the caller's word.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

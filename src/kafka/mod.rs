@@ -16,9 +16,7 @@ mod plain;
 mod producer;
 mod settings;
 
-pub use admin::{
-    Admin, GroupState, Isolation, NewTopic, OffsetSpec, PartitionDescription, TopicDescription, TopicSummary,
-};
+pub use admin::{Admin, GroupState, Isolation, NewTopic, OffsetSpec, PartitionDescription, TopicDescription, TopicSummary};
 pub use consumer::{BATCH_MESSAGES, GroupMember, LaneBatch, LaneConsumer};
 pub use contract::{CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Transaction, TxClass, TxError, time_left};
 pub use error::{CloseLate, KafkaError};

@@ -275,3 +275,7 @@ pub(super) unsafe fn bytes_of<'a>(data: *const c_void, len: usize) -> Option<&'a
     // SAFETY: not null, `len` bytes by the caller's word.
     Some(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) })
 }
+
+#[cfg(test)]
+#[path = "native_tests.rs"]
+mod tests;

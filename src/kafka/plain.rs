@@ -130,7 +130,8 @@ impl<D: Deliveries> PlainProducer<D> {
         let (sender, closed) = channel();
         let live = on_client_cores(settings, || {
             let made = config.create_with_context(PlainContext { client: client.clone(), deliveries });
-            let producer = made.map_err(|error: ClientError| KafkaError::Create { client: client.clone(), reason: error.to_string() })?;
+            let producer =
+                made.map_err(|error: ClientError| KafkaError::Create { client: client.clone(), reason: error.to_string() })?;
             let live = Arc::new(Live { producer, stop: AtomicBool::new(false), _closed: sender });
             let server = Arc::clone(&live);
             let serve = move || {

@@ -89,7 +89,11 @@ pub const EVERY_CLIENT: &[Setting] = &[
 ];
 
 const LANE: &[Setting] = &[
-    set("partition.assignment.strategy", "range", "no aborted epoch in 50 rebalances, cooperative had 14; commit on revoke stays simple"),
+    set(
+        "partition.assignment.strategy",
+        "range",
+        "no aborted epoch in 50 rebalances, cooperative had 14; commit on revoke stays simple",
+    ),
     set("session.timeout.ms", "10000", "takeover of a dead lane; 45000 where a broker restart must not cause a rebalance"),
     set("heartbeat.interval.ms", "3000", "three tries within a session"),
     set("max.poll.interval.ms", "60000", "bounds how long a stalled lane keeps its partitions"),
@@ -111,8 +115,13 @@ const LANE_PRODUCER: &[Setting] = &[
     set("linger.ms", "5", "measured: batches fill, and a commit does not wait for it"),
     set("compression.type", "lz4", "measured: least CPU a byte"),
     set("retry.backoff.ms", "10", "back-to-back commits cost 105 ms with the default of 100, 9 ms with 5 to 20"),
-    set("transaction.timeout.ms", "15000", "how long the next owner of a partition waits after kill -9; above the settle's own deadline"),
-    set("queue.buffering.max.kbytes", "32768", "the rest of an epoch waits in our own memory budget"),
+    set(
+        "transaction.timeout.ms",
+        "15000",
+        "how long the next owner of a partition waits after kill -9; above the settle's own deadline",
+    ),
+    set("message.max.bytes", "104857600", "the topic's own limit counts: a dead letter is as large as its message, and some more"),
+    set("queue.buffering.max.kbytes", "131072", "holds one record of the largest size; the rest of an epoch waits in our own budget"),
     set("allow.auto.create.topics", "false", "output topics are made with their settings, or missed"),
 ];
 

@@ -18,7 +18,7 @@ use crate::config::{Compression, Config, Delivery};
 use crate::journey::persist::{PageCompression, PersistSettings};
 use crate::journey::publish::PublishSettings;
 use crate::journey::settle::SettleRules;
-use crate::kafka::{Admin, GroupMember, Intake, Isolation, KafkaError, LaneConsumer, OffsetSpec};
+use crate::kafka::{Admin, ClientSettings, GroupMember, Intake, Isolation, KafkaError, LaneConsumer, OffsetSpec};
 use crate::telemetry::{LaneMetrics, Metrics};
 
 /// Of steps 2 and 3 of a settle; below session (10 s) and transaction time-outs (15 s).
@@ -265,7 +265,7 @@ fn run_once(
         instance: Some(writer),
         topics: config.kafka.topics.iter().map(ToString::to_string).collect(),
     };
-    let intake = LaneConsumer::join(&prepared.clients, &member)?;
+    let intake = LaneConsumer::join(&consumer_settings(config, prepared), &member)?;
     metrics.set_runtime("epoll");
     let rules = lane_rules(config, prepared);
     let ended = block_on(async {
@@ -292,6 +292,15 @@ fn run_once(
     }
     drop(settler);
     Ok(end)
+}
+
+/// The session time-out has a key of its own and is the consumer's alone; three heartbeats fit into it.
+fn consumer_settings(config: &Config, prepared: &Prepared) -> ClientSettings {
+    let mut settings = prepared.clients.clone();
+    let session_ms = config.kafka.session_timeout.as_millis();
+    settings.properties.insert("session.timeout.ms".into(), session_ms.to_string());
+    settings.properties.insert("heartbeat.interval.ms".into(), (session_ms / 3).min(3_000).to_string());
+    settings
 }
 
 /// The host refused something that a lane cannot do without.

@@ -17,7 +17,7 @@ pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
 pub(super) const EPOCHS_KEPT: Duration = Duration::from_secs(30 * 86_400);
 /// What a dead letter adds to the message that it carries: headers and framing.
 const DEAD_LETTER_EXTRA: usize = 65_536;
-/// Kafka's default `max.message.bytes`.
+/// Kafka's default `max.message.bytes`, and the least that dead letters are made for.
 const MESSAGE_BYTES_MAX: usize = 1_048_588;
 
 /// Why a run cannot start. Nothing was changed that a later start would not do again.
@@ -67,6 +67,11 @@ pub(super) fn prepare(config: &Config) -> Result<Prepared, PrepareError> {
         topic_ids.insert(topic.name.clone(), topic.id.clone());
     }
     let partitions = described.iter().map(|topic| topic.partitions.len()).max().unwrap_or(1);
+    let mut message_bytes_max = MESSAGE_BYTES_MAX;
+    for topic in &topics {
+        let limit = admin.topic_config(topic, "max.message.bytes", deadline)?;
+        message_bytes_max = message_bytes_max.max(limit.and_then(|limit| limit.parse().ok()).unwrap_or(0));
+    }
 
     let prepared = Prepared {
         lake,
@@ -75,7 +80,7 @@ pub(super) fn prepare(config: &Config) -> Result<Prepared, PrepareError> {
         topic_ids,
         epochs_topic: format!("{}.epochs", config.kafka.prefix).into(),
         rejects_topic: format!("{}.rejects", config.kafka.prefix).into(),
-        dead_letter_bytes_max: MESSAGE_BYTES_MAX + DEAD_LETTER_EXTRA,
+        dead_letter_bytes_max: message_bytes_max + DEAD_LETTER_EXTRA,
     };
     make_output_topics(config, &admin, &prepared, partitions, deadline)?;
     recover_writers_without_lane(config, &prepared)?;

@@ -18,9 +18,14 @@ pub struct Message<'a> {
 /// What became of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    Stored { partition: i32, offset: i64 },
+    Stored {
+        partition: i32,
+        offset: i64,
+    },
     /// Given up; in doubt Kafka has it nevertheless (a time-out).
-    Failed { reason: String },
+    Failed {
+        reason: String,
+    },
 }
 
 /// The report of one message; every message sent gets exactly one.

@@ -155,7 +155,13 @@ impl Run {
         }
     }
 
-    fn send_all(&mut self, fleet: &mut Fleet, deliver: &mut dyn Deliver, pace: &Pace, stop: &AtomicBool) -> Result<(), DeliverError> {
+    fn send_all(
+        &mut self,
+        fleet: &mut Fleet,
+        deliver: &mut dyn Deliver,
+        pace: &Pace,
+        stop: &AtomicBool,
+    ) -> Result<(), DeliverError> {
         let mut wait = Duration::ZERO;
         loop {
             self.collect(deliver, wait);

@@ -97,7 +97,8 @@ impl Flight {
 
     fn count_failure(&mut self, reason: &str) {
         self.metrics.count_failed();
-        let reason = if self.failures.len() < REASONS_MAX || self.failures.contains_key(reason) { reason } else { "other reasons" };
+        let reason =
+            if self.failures.len() < REASONS_MAX || self.failures.contains_key(reason) { reason } else { "other reasons" };
         *self.failures.entry(reason.to_owned()).or_default() += 1;
     }
 

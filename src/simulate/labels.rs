@@ -65,7 +65,15 @@ impl LabelWriter {
             .build();
         let writer = ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))?;
         let places = Places::new(1);
-        Ok(Self { schema, writer, columns: Columns::default(), rows: 0, topic: topic.to_owned(), places, device_id: String::new() })
+        Ok(Self {
+            schema,
+            writer,
+            columns: Columns::default(),
+            rows: 0,
+            topic: topic.to_owned(),
+            places,
+            device_id: String::new(),
+        })
     }
 
     /// How device ids look follows from the size of the fleet.

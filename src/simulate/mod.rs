@@ -31,7 +31,7 @@ mod sensors;
 mod tree;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use deliver::{Deliver, DeliverError, Delivery, DeliveryReport, Message};
 pub use drive::{Pace, Sort, Speed, Summary, drive};

@@ -163,7 +163,9 @@ pub enum OptionsError {
     Interval { interval_us: u64 },
     #[error("the rate of {name} is {rate}: give a share of messages from 0 to 1 (0.01 is one per cent)")]
     Rate { name: &'static str, rate: f64 },
-    #[error("the rates of late, future_clock, duplicates, malformed, oversized, unknown_sensors and other_units add up to {sum}: at most 1")]
+    #[error(
+        "the rates of late, future_clock, duplicates, malformed, oversized, unknown_sensors and other_units add up to {sum}: at most 1"
+    )]
     RateSum { sum: f64 },
     #[error("the mix has no format: give at least one share above 0, such as nested=1")]
     EmptyMix,

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::kafka::{Admin, ClientSettings, CloseLate, Delivered, Deliveries, DeliveryError, KafkaError, PlainProducer, PlainRecord};
+use crate::kafka::{
+    Admin, ClientSettings, CloseLate, Delivered, Deliveries, DeliveryError, KafkaError, PlainProducer, PlainRecord,
+};
 use crate::simulate::{Deliver, DeliverError, Delivery, DeliveryReport, Message};
 
 /// How long Kafka may take to say that the topic is there.

@@ -28,7 +28,9 @@ pub(super) struct Plan {
 pub(super) enum PlanError {
     #[error(transparent)]
     Fleet(#[from] OptionsError),
-    #[error("--start lies in the future: Kafka refuses records from there; give a time before now, or leave it out to simulate live")]
+    #[error(
+        "--start lies in the future: Kafka refuses records from there; give a time before now, or leave it out to simulate live"
+    )]
     FutureStart,
     #[error(
         "simulated time would pass the present after {fitting} of {wanted} messages: give an earlier --start, fewer --messages, \
@@ -130,7 +132,8 @@ pub(super) fn parse_preset(text: &str) -> Result<u32, String> {
 }
 
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration: jiff::SignedDuration = text.parse().map_err(|_| format!("`{text}` is no duration; write 500ms, 10s, 1m or 2h"))?;
+    let duration: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("`{text}` is no duration; write 500ms, 10s, 1m or 2h"))?;
     match Duration::try_from(duration) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err("give a duration above zero".to_owned()),

@@ -16,6 +16,7 @@ use super::request::{Answer, Call, Requester, elements};
 use crate::batch::TopicPartition;
 
 const UNSTABLE_PAUSE: Duration = Duration::from_millis(200);
+const NOT_READY_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a group is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl<C: ClientContext> Requester<'_, C> {
     ) -> Result<Vec<Committed>, KafkaError> {
         let asked = Instant::now();
         loop {
-            let entries = self.committed_once(group, partitions, deadline)?;
+            let entries = when_ready(deadline, || self.committed_once(group, partitions, deadline))?;
             let unstable = entries.iter().find(|entry| entry.error == Code::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT);
             let Some(unstable) = unstable else {
                 return Ok(entries.into_iter().map(ListedPartition::into_committed).collect());
@@ -62,8 +63,9 @@ impl<C: ClientContext> Requester<'_, C> {
             let list = list.as_ref().map_or(ptr::null(), |list| list.as_ptr().cast_const());
             // SAFETY: name and list are copied; the request is destroyed after the call that copies it.
             unsafe {
-                if let Some(error) = NativeError::take(sys::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 1)) {
-                    return Err(self.refused_by(call, &error));
+                if let Some(error) = NativeError::take(sys::rd_kafka_AdminOptions_set_require_stable_offsets(options.as_ptr(), 1))
+                {
+                    return Err(call.refused_by(&error));
                 }
                 let mut request = sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), list);
                 sys::rd_kafka_ListConsumerGroupOffsets(client, &raw mut request, 1, options.as_ptr(), queue);
@@ -77,40 +79,18 @@ impl<C: ClientContext> Requester<'_, C> {
             let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(answer.as_ptr());
             elements(sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count), count)
         };
-        let entries = self.entries(call, &answer, groups)?;
+        let entries = entries(call, &answer, groups)?;
         let refused = entries.iter().find(|entry| {
             entry.error != Code::RD_KAFKA_RESP_ERR_NO_ERROR && entry.error != Code::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT
         });
-        refused.map_or(Ok(()), |entry| Err(self.refused(call, &code_name(entry.error), &code_text(entry.error))))?;
-        Ok(entries)
-    }
-
-    /// The partitions of the one group that was asked for.
-    fn entries(
-        &self,
-        call: Call<'_>,
-        _alive: &Answer,
-        groups: &[*const sys::rd_kafka_group_result_t],
-    ) -> Result<Vec<ListedPartition>, KafkaError> {
-        let Some(&group) = groups.first() else { return Ok(Vec::new()) };
-        // SAFETY: the group belongs to the answer, which is alive.
-        unsafe {
-            let error = sys::rd_kafka_group_result_error(group);
-            if !error.is_null() {
-                return Err(self.group_error(call, &NativeError::copy(error)));
-            }
-            Ok(entries_of(sys::rd_kafka_group_result_partitions(group)))
-        }
-    }
-
-    fn group_error(&self, call: Call<'_>, error: &NativeError) -> KafkaError {
-        if GROUP_IN_USE.iter().any(|code| *code as i32 == error.code) {
-            return KafkaError::GroupHasMembers { group: call.subject.to_owned() };
-        }
-        self.refused_by(call, error)
+        refused.map_or(Ok(entries.clone()), |entry| Err(group_code(call, entry.error, &code_text(entry.error))))
     }
 
     pub(super) fn alter_group_offsets(&self, group: &str, offsets: &[CommitOffset], deadline: Instant) -> Result<(), KafkaError> {
+        when_ready(deadline, || self.alter_once(group, offsets, deadline))
+    }
+
+    fn alter_once(&self, group: &str, offsets: &[CommitOffset], deadline: Instant) -> Result<(), KafkaError> {
         const OPERATION: Operation = Operation::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS;
         if offsets.is_empty() {
             return Ok(());
@@ -133,18 +113,21 @@ impl<C: ClientContext> Requester<'_, C> {
             let result = sys::rd_kafka_event_AlterConsumerGroupOffsets_result(answer.as_ptr());
             elements(sys::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &raw mut count), count)
         };
-        for entry in self.entries(call, &answer, groups)? {
+        for entry in entries(call, &answer, groups)? {
             match entry.error {
                 Code::RD_KAFKA_RESP_ERR_NO_ERROR => {}
                 Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => return Err(KafkaError::PartitionMissing(entry.source)),
-                code if GROUP_IN_USE.contains(&code) => return Err(KafkaError::GroupHasMembers { group: group.to_owned() }),
-                code => return Err(self.refused(call, &code_name(code), &format!("{}: {}", entry.source, code_text(code)))),
+                code => return Err(group_code(call, code, &format!("{}: {}", entry.source, code_text(code)))),
             }
         }
         Ok(())
     }
 
     pub(super) fn group_state(&self, group: &str, deadline: Instant) -> Result<GroupState, KafkaError> {
+        when_ready(deadline, || self.state_once(group, deadline))
+    }
+
+    fn state_once(&self, group: &str, deadline: Instant) -> Result<GroupState, KafkaError> {
         const OPERATION: Operation = Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
         let call = Call { name: "DescribeConsumerGroups", operation: OPERATION, subject: group, deadline };
         let name = c_string("a group's name", group)?;
@@ -165,7 +148,7 @@ impl<C: ClientContext> Requester<'_, C> {
             if !error.is_null() {
                 let error = NativeError::copy(error);
                 let unknown = error.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND as i32;
-                return if unknown { Ok(dead) } else { Err(self.refused_by(call, &error)) };
+                return if unknown { Ok(dead) } else { Err(group_error(call, &error)) };
             }
             let state = sys::rd_kafka_ConsumerGroupDescription_state(described);
             Ok(GroupState {
@@ -175,6 +158,57 @@ impl<C: ClientContext> Requester<'_, C> {
         }
     }
 }
+
+/// The partitions of the one group that was asked for.
+fn entries(
+    call: Call<'_>,
+    _alive: &Answer,
+    groups: &[*const sys::rd_kafka_group_result_t],
+) -> Result<Vec<ListedPartition>, KafkaError> {
+    let Some(&group) = groups.first() else { return Ok(Vec::new()) };
+    // SAFETY: the group belongs to the answer, which is alive.
+    unsafe {
+        let error = sys::rd_kafka_group_result_error(group);
+        if !error.is_null() {
+            return Err(group_error(call, &NativeError::copy(error)));
+        }
+        Ok(entries_of(sys::rd_kafka_group_result_partitions(group)))
+    }
+}
+
+fn group_error(call: Call<'_>, error: &NativeError) -> KafkaError {
+    let known = GROUP_IN_USE.iter().chain(&NOT_READY).find(|code| **code as i32 == error.code);
+    known.map_or_else(|| call.refused_by(error), |code| group_code(call, *code, &error.text))
+}
+
+fn group_code(call: Call<'_>, code: Code, text: &str) -> KafkaError {
+    let (subject, name) = (call.subject.to_owned(), code_name(code));
+    if GROUP_IN_USE.contains(&code) {
+        KafkaError::GroupHasMembers { group: subject }
+    } else if NOT_READY.contains(&code) {
+        KafkaError::NotReady { call: call.name, subject, name }
+    } else {
+        call.refused(&name, text)
+    }
+}
+
+/// Asks again while the group's coordinator is not there yet, or no longer where the client thinks.
+fn when_ready<T>(deadline: Instant, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    loop {
+        match ask() {
+            Err(KafkaError::NotReady { .. }) if Instant::now() < deadline => thread::sleep(NOT_READY_PAUSE),
+            answer => return answer,
+        }
+    }
+}
+
+/// The coordinator is elected, loads its state, or has moved.
+const NOT_READY: [Code; 4] = [
+    Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+    Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+    Code::RD_KAFKA_RESP_ERR__WAIT_COORD,
+];
 
 /// What Kafka says when offsets are set for a group that has members: the commit is none of theirs.
 const GROUP_IN_USE: [Code; 4] = [

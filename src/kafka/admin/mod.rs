@@ -1,5 +1,6 @@
 //! Topics, groups' offsets, cluster and topic ids. Every call blocks up to its deadline: it is used at start, and by the command line.
 
+mod configs;
 mod groups;
 mod offsets;
 mod request;
@@ -85,6 +86,11 @@ impl Admin {
     /// Ids, leaders and offsets of topics, in the order asked. The id changes when a topic is deleted and made again.
     pub fn describe_topics(&self, topics: &[&str], deadline: Instant) -> Result<Vec<TopicDescription>, KafkaError> {
         self.requester().describe_topics(topics, deadline)
+    }
+
+    /// One setting of a topic (`max.message.bytes`) as it is in force; None where the broker knows no such setting.
+    pub fn topic_config(&self, topic: &str, setting: &str, deadline: Instant) -> Result<Option<String>, KafkaError> {
+        self.requester().topic_config(topic, setting, deadline)
     }
 
     /// The partitions of a topic, in order.

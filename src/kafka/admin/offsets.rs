@@ -63,7 +63,7 @@ impl<C: ClientContext> Requester<'_, C> {
             // SAFETY: client, list, options and queue are alive; the list is copied.
             unsafe {
                 if let Some(error) = NativeError::take(sys::rd_kafka_AdminOptions_set_isolation_level(options.as_ptr(), level)) {
-                    return Err(self.refused_by(call, &error));
+                    return Err(call.refused_by(&error));
                 }
                 sys::rd_kafka_ListOffsets(client, list.as_ptr(), options.as_ptr(), queue);
             }
@@ -83,8 +83,10 @@ impl<C: ClientContext> Requester<'_, C> {
             let entry = found.iter().find(|(topic, partition, ..)| *topic == *wanted.topic && *partition == wanted.partition);
             match entry {
                 Some((.., offset, Code::RD_KAFKA_RESP_ERR_NO_ERROR)) => Ok((wanted.clone(), (*offset >= 0).then_some(*offset))),
-                Some((.., Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)) | None => Err(KafkaError::PartitionMissing(wanted.clone())),
-                Some((.., code)) => Err(self.refused(call, &code_name(*code), &code_text(*code))),
+                Some((.., Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)) | None => {
+                    Err(KafkaError::PartitionMissing(wanted.clone()))
+                }
+                Some((.., code)) => Err(call.refused(&code_name(*code), &code_text(*code))),
             }
         };
         partitions.iter().map(offset_of).collect()

@@ -26,6 +26,17 @@ pub(super) struct Call<'a> {
     pub(super) deadline: Instant,
 }
 
+impl Call<'_> {
+    pub(super) fn refused(self, name: &str, text: &str) -> KafkaError {
+        let subject = self.subject.to_owned();
+        KafkaError::Refused { call: self.name, subject, name: name.to_owned(), text: text.to_owned() }
+    }
+
+    pub(super) fn refused_by(self, error: &NativeError) -> KafkaError {
+        self.refused(&error.name, &error.text)
+    }
+}
+
 /// Options of one request.
 pub(super) struct Options(NonNull<sys::rd_kafka_AdminOptions_t>);
 
@@ -82,7 +93,7 @@ impl<'a, C: ClientContext> Requester<'a, C> {
         send: impl FnOnce(NativeClient, &Options, *mut sys::rd_kafka_queue_t) -> Result<(), KafkaError>,
     ) -> Result<Answer, KafkaError> {
         let asked = Instant::now();
-        let lost = || self.refused(call, "_FAIL", "the client has no queue or options for it");
+        let lost = || call.refused("_FAIL", "the client has no queue or options for it");
         // SAFETY: the client outlives this call and what it makes here.
         let (queue, options) = unsafe {
             let options = sys::rd_kafka_AdminOptions_new(self.native(), call.operation);
@@ -97,27 +108,15 @@ impl<'a, C: ClientContext> Requester<'a, C> {
         let Some(event) = NonNull::new(event) else { return Err(self.no_answer(call.name, asked.elapsed())) };
         let answer = Answer(event);
         // SAFETY: the answer is alive.
-        let (code, text) = unsafe { (sys::rd_kafka_event_error(event.as_ptr()), text_of(sys::rd_kafka_event_error_string(event.as_ptr()))) };
+        let (code, text) =
+            unsafe { (sys::rd_kafka_event_error(event.as_ptr()), text_of(sys::rd_kafka_event_error_string(event.as_ptr()))) };
         match code {
             Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(answer),
             Code::RD_KAFKA_RESP_ERR__TIMED_OUT | Code::RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE => {
                 Err(self.no_answer(call.name, asked.elapsed()))
             }
-            code => Err(self.refused(call, &code_name(code), &text)),
+            code => Err(call.refused(&code_name(code), &text)),
         }
-    }
-
-    pub(super) fn refused(&self, call: Call<'_>, name: &str, text: &str) -> KafkaError {
-        KafkaError::Refused {
-            call: call.name,
-            subject: call.subject.to_owned(),
-            name: name.to_owned(),
-            text: text.to_owned(),
-        }
-    }
-
-    pub(super) fn refused_by(&self, call: Call<'_>, error: &NativeError) -> KafkaError {
-        self.refused(call, &error.name, &error.text)
     }
 }
 

@@ -67,6 +67,9 @@ pub struct PartitionDescription {
     pub high: Option<i64>,
 }
 
+/// A topic's name, and what became of the request for it.
+type Outcome = (String, Result<(), KafkaError>);
+
 /// A `NewTopic` of librdkafka.
 struct NativeTopic(NonNull<sys::rd_kafka_NewTopic_t>);
 
@@ -82,7 +85,8 @@ impl NativeTopic {
         let mut text = [0 as std::ffi::c_char; 256];
         let replication = topic.replication.map_or(-1, i32::from);
         // SAFETY: the name is copied; the error text has as many bytes as said.
-        let made = unsafe { sys::rd_kafka_NewTopic_new(name.as_ptr(), topic.partitions, replication, text.as_mut_ptr(), text.len()) };
+        let made =
+            unsafe { sys::rd_kafka_NewTopic_new(name.as_ptr(), topic.partitions, replication, text.as_mut_ptr(), text.len()) };
         // SAFETY: the text is NUL-terminated, also when nothing was written.
         let made = NonNull::new(made).map(NativeTopic).ok_or_else(|| refused(unsafe { text_of(text.as_ptr()) }))?;
         for (key, value) in &topic.configs {
@@ -105,16 +109,17 @@ impl Drop for NativeTopic {
 }
 
 impl<C: ClientContext> Requester<'_, C> {
-    pub(super) fn create_topics(
-        &self,
-        topics: &[NewTopic],
-        deadline: Instant,
-    ) -> Result<Vec<(String, Result<(), KafkaError>)>, KafkaError> {
+    pub(super) fn create_topics(&self, topics: &[NewTopic], deadline: Instant) -> Result<Vec<Outcome>, KafkaError> {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
         let natives = topics.iter().map(NativeTopic::of).collect::<Result<Vec<_>, _>>()?;
-        let call = Call { name: "CreateTopics", operation: Operation::RD_KAFKA_ADMIN_OP_CREATETOPICS, subject: &topics[0].name, deadline };
+        let call = Call {
+            name: "CreateTopics",
+            operation: Operation::RD_KAFKA_ADMIN_OP_CREATETOPICS,
+            subject: &topics[0].name,
+            deadline,
+        };
         let answer = self.ask(call, |client, options, queue| {
             let mut pointers: Vec<_> = natives.iter().map(|topic| topic.0.as_ptr()).collect();
             // SAFETY: all are alive through the call, which copies the topics.
@@ -126,7 +131,7 @@ impl<C: ClientContext> Requester<'_, C> {
         let outcomes = unsafe {
             let result = sys::rd_kafka_event_CreateTopics_result(answer.as_ptr());
             let results = elements(sys::rd_kafka_CreateTopics_result_topics(result, &raw mut count), count);
-            results.iter().map(|&result| self.outcome(call, result)).collect()
+            results.iter().map(|&result| outcome(call, result)).collect()
         };
         Ok(outcomes)
     }
@@ -149,27 +154,8 @@ impl<C: ClientContext> Requester<'_, C> {
         unsafe {
             let result = sys::rd_kafka_event_DeleteTopics_result(answer.as_ptr());
             let results = elements(sys::rd_kafka_DeleteTopics_result_topics(result, &raw mut count), count);
-            results.iter().try_for_each(|&result| self.outcome(call, result).1)
+            results.iter().try_for_each(|&result| outcome(call, result).1)
         }
-    }
-
-    /// What became of one topic.
-    ///
-    /// # Safety
-    /// `result` belongs to an answer that is alive.
-    unsafe fn outcome(&self, call: Call<'_>, result: *const sys::rd_kafka_topic_result_t) -> (String, Result<(), KafkaError>) {
-        // SAFETY: alive by the caller's word; its texts are C strings or null.
-        let (name, code, text) = unsafe {
-            let name = text_of(sys::rd_kafka_topic_result_name(result));
-            (name, sys::rd_kafka_topic_result_error(result), text_of(sys::rd_kafka_topic_result_error_string(result)))
-        };
-        let outcome = match code {
-            Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
-            Code::RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS => Err(KafkaError::TopicExists { topic: name.clone() }),
-            Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => Err(KafkaError::TopicMissing { topic: name.clone() }),
-            code => Err(self.refused(Call { subject: &name, ..call }, &code_name(code), &text)),
-        };
-        (name, outcome)
     }
 
     pub(super) fn list_topics(&self, deadline: Instant) -> Result<Vec<TopicSummary>, KafkaError> {
@@ -184,7 +170,8 @@ impl<C: ClientContext> Requester<'_, C> {
     pub(super) fn describe_topics(&self, topics: &[&str], deadline: Instant) -> Result<Vec<TopicDescription>, KafkaError> {
         let Some(first) = topics.first() else { return Ok(Vec::new()) };
         let names = topics.iter().map(|topic| c_string("a topic's name", topic)).collect::<Result<Vec<CString>, _>>()?;
-        let call = Call { name: "DescribeTopics", operation: Operation::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, subject: first, deadline };
+        let call =
+            Call { name: "DescribeTopics", operation: Operation::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, subject: first, deadline };
         let answer = self.ask(call, |client, options, queue| {
             let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
             // SAFETY: the names are copied into the collection, which is destroyed after the call that copies it.
@@ -200,40 +187,13 @@ impl<C: ClientContext> Requester<'_, C> {
         let mut described = unsafe {
             let result = sys::rd_kafka_event_DescribeTopics_result(answer.as_ptr());
             let results = elements(sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count), count);
-            results.iter().map(|&topic| self.description(call, topic)).collect::<Result<Vec<_>, _>>()?
+            results.iter().map(|&topic| description(call, topic)).collect::<Result<Vec<_>, _>>()?
         };
         for topic in &mut described {
             self.fill_offsets(topic, deadline)?;
         }
         described.sort_by_key(|topic| topics.iter().position(|name| *name == topic.name));
         Ok(described)
-    }
-
-    /// # Safety
-    /// `topic` belongs to an answer that is alive.
-    unsafe fn description(
-        &self,
-        call: Call<'_>,
-        topic: *const sys::rd_kafka_TopicDescription_t,
-    ) -> Result<TopicDescription, KafkaError> {
-        let mut count = 0;
-        // SAFETY: alive by the caller's word, and with it all that it owns.
-        let (name, error, id, partitions) = unsafe {
-            let name = text_of(sys::rd_kafka_TopicDescription_name(topic));
-            let error = NativeError::copy(sys::rd_kafka_TopicDescription_error(topic));
-            let id = text_of(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(topic)));
-            (name, error, id, elements(sys::rd_kafka_TopicDescription_partitions(topic, &raw mut count), count))
-        };
-        if error.code == Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART as i32 {
-            return Err(KafkaError::TopicMissing { topic: name });
-        }
-        if error.code != 0 {
-            return Err(self.refused_by(Call { subject: &name, ..call }, &error));
-        }
-        // SAFETY: as above.
-        let mut partitions: Vec<_> = partitions.iter().map(|&partition| unsafe { partition_of(partition) }).collect();
-        partitions.sort_by_key(|partition| partition.partition);
-        Ok(TopicDescription { name, id, partitions })
     }
 
     fn fill_offsets(&self, topic: &mut TopicDescription, deadline: Instant) -> Result<(), KafkaError> {
@@ -252,24 +212,27 @@ impl<C: ClientContext> Requester<'_, C> {
 
     pub(super) fn wait_for_leaders(&self, topics: &[&str], deadline: Instant) -> Result<(), KafkaError> {
         let asked = Instant::now();
+        let mut verdict = None;
         loop {
-            let metadata = self.metadata(None, deadline)?;
-            let led = |name: &&str| {
-                let found = metadata.topics().iter().find(|topic| topic.name() == *name);
-                found.is_some_and(|topic| {
-                    !topic.partitions().is_empty() && topic.partitions().iter().all(|partition| partition.leader() >= 0)
-                })
+            // The last answer tells more than the silence of the question that the deadline cut off.
+            let metadata = match (self.metadata(None, deadline), verdict) {
+                (Ok(metadata), _) => metadata,
+                (Err(_), Some(verdict)) => return Err(verdict),
+                (Err(silence), None) => return Err(silence),
+            };
+            let found =
+                |name: &str| metadata.topics().iter().find(|topic| topic.name() == name && !topic.partitions().is_empty());
+            let led = |name: &&&str| {
+                found(name).is_some_and(|topic| topic.partitions().iter().all(|partition| partition.leader() >= 0))
             };
             let Some(waiting) = topics.iter().find(|name| !led(name)) else { return Ok(()) };
-            if Instant::now() >= deadline {
-                let there = metadata.topics().iter().any(|topic| topic.name() == *waiting && !topic.partitions().is_empty());
-                return Err(if there {
-                    self.no_answer("the election of leaders", asked.elapsed())
-                } else {
-                    KafkaError::TopicMissing { topic: (*waiting).to_owned() }
-                });
+            verdict = Some(match found(waiting) {
+                Some(_) => self.no_answer("the election of leaders", asked.elapsed()),
+                None => KafkaError::TopicMissing { topic: (*waiting).to_owned() },
+            });
+            if Instant::now() < deadline {
+                thread::sleep(LEADER_PAUSE);
             }
-            thread::sleep(LEADER_PAUSE);
         }
     }
 }
@@ -285,10 +248,58 @@ unsafe fn partition_of(partition: *const sys::rd_kafka_TopicPartitionInfo_t) -> 
         PartitionDescription {
             partition: sys::rd_kafka_TopicPartitionInfo_partition(partition),
             leader: (!leader.is_null()).then(|| node(&leader)).filter(|&id| id >= 0),
-            replicas: elements(sys::rd_kafka_TopicPartitionInfo_replicas(partition, &raw mut replicas), replicas).iter().map(node).collect(),
-            in_sync: elements(sys::rd_kafka_TopicPartitionInfo_isr(partition, &raw mut in_sync), in_sync).iter().map(node).collect(),
+            replicas: elements(sys::rd_kafka_TopicPartitionInfo_replicas(partition, &raw mut replicas), replicas)
+                .iter()
+                .map(node)
+                .collect(),
+            in_sync: elements(sys::rd_kafka_TopicPartitionInfo_isr(partition, &raw mut in_sync), in_sync)
+                .iter()
+                .map(node)
+                .collect(),
             low: None,
             high: None,
         }
     }
+}
+
+/// What became of one topic.
+///
+/// # Safety
+/// `result` belongs to an answer that is alive.
+unsafe fn outcome(call: Call<'_>, result: *const sys::rd_kafka_topic_result_t) -> Outcome {
+    // SAFETY: alive by the caller's word; its texts are C strings or null.
+    let (name, code, text) = unsafe {
+        let name = text_of(sys::rd_kafka_topic_result_name(result));
+        (name, sys::rd_kafka_topic_result_error(result), text_of(sys::rd_kafka_topic_result_error_string(result)))
+    };
+    let outcome = match code {
+        Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        Code::RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS => Err(KafkaError::TopicExists { topic: name.clone() }),
+        Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => Err(KafkaError::TopicMissing { topic: name.clone() }),
+        code => Err(Call { subject: &name, ..call }.refused(&code_name(code), &text)),
+    };
+    (name, outcome)
+}
+
+/// # Safety
+/// `topic` belongs to an answer that is alive.
+unsafe fn description(call: Call<'_>, topic: *const sys::rd_kafka_TopicDescription_t) -> Result<TopicDescription, KafkaError> {
+    let mut count = 0;
+    // SAFETY: alive by the caller's word, and with it all that it owns.
+    let (name, error, id, partitions) = unsafe {
+        let name = text_of(sys::rd_kafka_TopicDescription_name(topic));
+        let error = NativeError::copy(sys::rd_kafka_TopicDescription_error(topic));
+        let id = text_of(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(topic)));
+        (name, error, id, elements(sys::rd_kafka_TopicDescription_partitions(topic, &raw mut count), count))
+    };
+    if error.code == Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART as i32 {
+        return Err(KafkaError::TopicMissing { topic: name });
+    }
+    if error.code != 0 {
+        return Err(Call { subject: &name, ..call }.refused_by(&error));
+    }
+    // SAFETY: as above.
+    let mut partitions: Vec<_> = partitions.iter().map(|&partition| unsafe { partition_of(partition) }).collect();
+    partitions.sort_by_key(|partition| partition.partition);
+    Ok(TopicDescription { name, id, partitions })
 }

@@ -1,55 +1,106 @@
-//! Which partitions are the lane's, and the messages of a batch sorted by them.
+//! Which partitions are the lane's, how their messages get into the data queue, and the messages of a batch sorted by partition.
 
+use super::super::error::KafkaError;
+use super::super::native::{Queue, c_string};
 use super::batch::{Message, Run};
+use super::inner::Inner;
 use crate::batch::TopicPartition;
 
 /// The assignment that the lane has taken up.
 #[derive(Default)]
 pub(super) struct Assigned {
-    partitions: Vec<TopicPartition>,
+    partitions: Vec<Partition>,
     /// Topic handles seen since the assignment began, with the place of their partition. A handle is an address that librdkafka may
     /// give to another topic once the assignment is over, and so this goes with it.
     places: Vec<(usize, i32, usize)>,
-    /// The messages kept so far, by place.
-    messages: Vec<Vec<Message>>,
-    /// The places that have any, in the order in which they came.
+    /// The places that have messages, in the order in which they came.
     order: Vec<usize>,
     last: usize,
+    unsettled: usize,
 }
 
-// SAFETY: `messages` is empty between calls, and it alone keeps this from being sent.
+struct Partition {
+    source: TopicPartition,
+    forward: Forward,
+    /// Something came since the assignment began, and so the forwarding holds.
+    settled: bool,
+    /// The messages kept so far; empty between calls.
+    messages: Vec<Message>,
+}
+
+/// The forwarding of a partition's own queue into the data queue.
+struct Forward(Queue);
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        self.0.end_signal();
+    }
+}
+
+// SAFETY: only `messages` keeps this from being sent, and it is empty between calls.
 unsafe impl Send for Assigned {}
 
 impl Assigned {
-    pub(super) fn of(partitions: Vec<TopicPartition>) -> Self {
-        let messages = partitions.iter().map(|_| Vec::new()).collect();
-        Self { partitions, messages, ..Self::default() }
+    /// Forwards the partitions' queues. Where a partition was assigned before, librdkafka takes its forwarding away some time after
+    /// the new assignment was made (`rd_kafka_toppar_fetch_stop`), and then its messages stay in its own queue. So that queue wakes
+    /// the lane, too, and [`Assigned::forward_again`] repairs it until something came.
+    pub(super) fn forward(inner: &Inner, sources: impl Iterator<Item = TopicPartition>) -> Result<Self, KafkaError> {
+        let mut partitions = Vec::new();
+        for source in sources {
+            let topic = c_string("a topic's name", &source.topic)?;
+            // SAFETY: `inner` keeps the client alive, and whoever holds this drops it before its hold on `inner`.
+            let queue = unsafe { Queue::of_partition(inner.native(), &topic, source.partition) };
+            let queue = queue.ok_or_else(|| KafkaError::PartitionMissing(source.clone()))?;
+            queue.signal(inner.wake());
+            queue.forward_to(inner.data());
+            partitions.push(Partition { source, forward: Forward(queue), settled: false, messages: Vec::new() });
+        }
+        Ok(Self { unsettled: partitions.len(), partitions, ..Self::default() })
     }
 
-    pub(super) fn partitions(&self) -> &[TopicPartition] {
-        &self.partitions
+    pub(super) fn forward_again(&self, inner: &Inner) {
+        if self.unsettled > 0 {
+            for partition in self.partitions.iter().filter(|partition| !partition.settled) {
+                partition.forward.0.forward_to(inner.data());
+            }
+        }
     }
 
-    /// Keeps the message, or destroys it where its partition is not ours any more.
-    pub(super) fn keep(&mut self, message: Message) {
-        let Some(place) = self.place_of(&message) else { return };
-        if self.messages[place].is_empty() {
+    pub(super) fn sources(&self) -> Vec<TopicPartition> {
+        self.partitions.iter().map(|partition| partition.source.clone()).collect()
+    }
+
+    /// Notes that something came of the message's partition. None where that is not ours any more.
+    pub(super) fn place_of(&mut self, message: &Message) -> Option<usize> {
+        let place = self.find(message)?;
+        let partition = &mut self.partitions[place];
+        if !partition.settled {
+            partition.settled = true;
+            self.unsettled -= 1;
+        }
+        Some(place)
+    }
+
+    /// Keeps the message for its run.
+    pub(super) fn keep(&mut self, place: usize, message: Message) {
+        let messages = &mut self.partitions[place].messages;
+        if messages.is_empty() {
             self.order.push(place);
         }
-        self.messages[place].push(message);
+        messages.push(message);
     }
 
     /// What was kept, one run a partition.
     pub(super) fn kept(&mut self) -> Vec<Run> {
         let order = std::mem::take(&mut self.order);
-        let run_of = |place: usize| Run {
-            source: self.partitions[place].clone(),
-            messages: std::mem::take(&mut self.messages[place]),
+        let run_of = |place: usize| {
+            let partition = &mut self.partitions[place];
+            Run { source: partition.source.clone(), messages: std::mem::take(&mut partition.messages) }
         };
         order.into_iter().map(run_of).collect()
     }
 
-    fn place_of(&mut self, message: &Message) -> Option<usize> {
+    fn find(&mut self, message: &Message) -> Option<usize> {
         let (handle, partition) = (message.topic_handle() as usize, message.partition());
         let is_it = |&(seen, number, _): &(usize, i32, usize)| seen == handle && number == partition;
         // Messages come in long runs of one partition.
@@ -61,7 +112,8 @@ impl Assigned {
             return Some(self.places[index].2);
         }
         let topic = message.topic();
-        let place = self.partitions.iter().position(|ours| ours.partition == partition && *ours.topic == *topic)?;
+        let is_ours = |ours: &Partition| ours.source.partition == partition && *ours.source.topic == *topic;
+        let place = self.partitions.iter().position(is_ours)?;
         self.last = self.places.len();
         self.places.push((handle, partition, place));
         Some(place)

@@ -63,8 +63,7 @@ impl Message {
         let time = unsafe { sys::rd_kafka_message_timestamp(self.0.as_ptr(), &raw mut kind) };
         let untimed = kind == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: key and value live in the message's fetch response, which lives as long as the message.
-        let (key, value) =
-            unsafe { (bytes_of(fields.key, fields.key_len), bytes_of(fields.payload, fields.len)) };
+        let (key, value) = unsafe { (bytes_of(fields.key, fields.key_len), bytes_of(fields.payload, fields.len)) };
         RawRow { offset: fields.offset, kafka_time_ms: if untimed { -1 } else { time }, key, value, headers: Headers(self) }
     }
 }

@@ -63,7 +63,9 @@ fn attempt(inner: &Inner, partitions: &[TopicPartition]) -> Result<Attempt, Stri
     // SAFETY: the consumer lives as long as `inner`; the list is ours. isolation.level read_committed makes it ask for stable ones.
     let code = unsafe { sys::rd_kafka_committed(inner.native(), list.as_ptr(), millis) };
     let entries = list.entries();
-    let failed = std::iter::once(code).chain(entries.iter().map(|entry| entry.error)).find(|&code| code != Code::RD_KAFKA_RESP_ERR_NO_ERROR);
+    let failed = std::iter::once(code)
+        .chain(entries.iter().map(|entry| entry.error))
+        .find(|&code| code != Code::RD_KAFKA_RESP_ERR_NO_ERROR);
     match failed {
         None => Ok(Attempt::Answer(entries.into_iter().map(ListedPartition::into_committed).collect())),
         Some(code) if is_final(code) => Err(format!("{}: {}", code_name(code), code_text(code))),

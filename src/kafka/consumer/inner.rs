@@ -1,11 +1,11 @@
 //! What a lane's consumer, its batches and its helper threads share; the last of them closes it.
 
-use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use rdkafka::Message;
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
@@ -16,6 +16,7 @@ use super::super::native::{NativeClient, Queue, WakeFd};
 use super::super::settings::{ClientSettings, Role};
 use super::GroupMember;
 use super::context::LaneContext;
+use crate::batch::TopicPartition;
 
 pub(in super::super) struct Inner {
     parts: ManuallyDrop<Parts>,
@@ -82,22 +83,20 @@ impl Inner {
         &self.parts.wake
     }
 
-    /// Sends a partition's messages into the data queue.
-    pub(super) fn forward(&self, topic: &CStr, partition: i32) {
-        // SAFETY: the client is alive; the handle goes at the end of this call.
-        if let Some(queue) = unsafe { Queue::of_partition(self.native(), topic, partition) } {
-            queue.forward_to(&self.parts.data);
-        }
-    }
-
     /// Serves the client's own queue until it is empty. `poll` gives None after a rebalance too, so that None does not mean empty.
     pub(super) fn serve(&self) {
         loop {
-            let served = self.parts.consumer.poll(Duration::ZERO);
-            if served.is_none() && self.parts.control.is_empty() {
-                return;
+            match self.parts.consumer.poll(Duration::ZERO) {
+                None if self.parts.control.is_empty() => return,
+                // An error is in the events already.
+                None | Some(Err(_)) => {}
+                // All partitions are forwarded before they are assigned. Were it not so, messages would be lost here.
+                Some(Ok(message)) => {
+                    let source = TopicPartition::new(message.topic(), message.partition());
+                    let reason = format!("offset {} came through the wrong queue", message.offset());
+                    self.parts.consumer.context().push(IntakeEvent::PartitionFailed { source, reason });
+                }
             }
-            // An error is in the events already; a message cannot be here, all partitions are forwarded before they are assigned.
         }
     }
 

@@ -54,8 +54,9 @@ pub struct GroupMember {
 
 /// The consumer of one lane. Dropping it never waits; [`LaneConsumer::close`] does, up to its deadline.
 pub struct LaneConsumer {
-    inner: Arc<Inner>,
+    /// Before `inner`: it holds queues of the client.
     assigned: Assigned,
+    inner: Arc<Inner>,
     /// Where librdkafka puts the pointers of a batch.
     slots: Vec<*mut sys::rd_kafka_message_t>,
     closed: Receiver<()>,
@@ -96,7 +97,8 @@ impl LaneConsumer {
     /// Closes the consumer, waiting up to `deadline`. A static member does not leave the group (librdkafka sends no LeaveGroup for
     /// it), a dynamic one does.
     pub fn close(self, deadline: Instant) -> Result<(), CloseLate> {
-        let LaneConsumer { inner, closed, .. } = self;
+        let LaneConsumer { inner, closed, assigned, .. } = self;
+        drop(assigned);
         let client = format!("consumer of {}", inner.name());
         let borrowed = Arc::strong_count(&inner) > 1;
         drop(inner);
@@ -111,7 +113,7 @@ impl LaneConsumer {
     }
 
     /// Gives an error within the messages of a partition its place.
-    fn told(&mut self, message: &Message) -> IntakeEvent {
+    fn told(message: &Message) -> IntakeEvent {
         let source = TopicPartition::new(message.topic(), message.partition());
         match message.code() {
             Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => IntakeEvent::End { source, next: message.offset() },
@@ -125,19 +127,15 @@ impl LaneConsumer {
         self.slots.clear();
         // SAFETY: `slots` has room for as many pointers as it says; librdkafka fills the first `count` and hands the messages over.
         unsafe {
-            let count = sys::rd_kafka_consume_batch_queue(
-                self.inner.data().as_ptr(),
-                0,
-                self.slots.as_mut_ptr(),
-                self.slots.capacity(),
-            );
+            let count =
+                sys::rd_kafka_consume_batch_queue(self.inner.data().as_ptr(), 0, self.slots.as_mut_ptr(), self.slots.capacity());
             let count = usize::try_from(count).unwrap_or(0);
             self.slots.set_len(count);
             count
         }
     }
 
-    fn assign_list(&mut self, list: Option<&PartitionList>, call: &'static str) -> Result<(), TxError> {
+    fn assign_list(&self, list: Option<&PartitionList>, call: &'static str) -> Result<(), TxError> {
         let list = list.map_or(std::ptr::null(), |list| list.as_ptr().cast_const());
         // SAFETY: the client is alive; the list is copied; null gives the assignment back.
         tx_of_code(unsafe { sys::rd_kafka_assign(self.inner.native(), list) }, call, TxClass::Renew)
@@ -145,7 +143,7 @@ impl LaneConsumer {
 
     fn flow(&self, stop: bool) -> Result<(), TxError> {
         let call = if stop { "pause_partitions" } else { "resume_partitions" };
-        let list = PartitionList::of(self.assigned.partitions()).map_err(|error| invalid(call, &error))?;
+        let list = PartitionList::of(&self.assigned.sources()).map_err(|error| invalid(call, &error))?;
         // SAFETY: the client is alive; the list is ours.
         let code = unsafe {
             if stop {
@@ -200,6 +198,7 @@ impl Intake for LaneConsumer {
     }
 
     fn take(&mut self) -> Option<LaneBatch> {
+        self.assigned.forward_again(&self.inner);
         loop {
             if self.fetch() == 0 {
                 return None;
@@ -208,11 +207,12 @@ impl Intake for LaneConsumer {
             for message in slots.drain(..).filter_map(NonNull::new) {
                 // SAFETY: librdkafka handed the message over; the batch that it ends in keeps the client alive.
                 let message = unsafe { Message::take(message) };
-                if message.code() == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-                    self.assigned.keep(message);
-                } else {
-                    let event = self.told(&message);
-                    self.inner.report(event);
+                // Of a partition that is not ours any more, ends and errors are as stale as messages.
+                match self.assigned.place_of(&message) {
+                    Some(place) if message.code() == Code::RD_KAFKA_RESP_ERR_NO_ERROR => self.assigned.keep(place, message),
+                    Some(_) => self.inner.report(Self::told(&message)),
+                    None if message.topic_handle().is_null() => self.inner.report(IntakeEvent::Trouble(message.error_text())),
+                    None => {}
                 }
             }
             self.slots = slots;
@@ -237,14 +237,14 @@ impl Intake for LaneConsumer {
 
     fn assign(&mut self, starts: &[(TopicPartition, i64)]) -> Result<(), TxError> {
         let list = PartitionList::of_starts(starts).map_err(|error| invalid("assign", &error))?;
-        for (partition, _) in starts {
-            let topic = c_string("a topic's name", &partition.topic).map_err(|error| invalid("assign", &error))?;
-            self.inner.forward(&topic, partition.partition);
-        }
+        let sources = starts.iter().map(|(partition, _)| partition.clone());
+        // What was assigned before is let go first: its queues must not be silenced after the new ones were told to signal.
+        self.assigned = Assigned::default();
+        let assigned = Assigned::forward(&self.inner, sources).map_err(|error| invalid("assign", &error))?;
         // librdkafka bumps the version of each partition that it takes away before this returns: what was fetched before is outdated,
         // and never comes out of the queue, also when the same partition starts again somewhere else.
         self.assign_list(Some(&list), "assign")?;
-        self.assigned = Assigned::of(starts.iter().map(|(partition, _)| partition.clone()).collect());
+        self.assigned = assigned;
         Ok(())
     }
 

@@ -26,9 +26,7 @@ pub(in super::super) fn commit_plain(offsets: &[CommitOffset], member: &Member, 
     // SAFETY: `inner` outlives the queue, which is dropped before it.
     let queue = unsafe { Queue::new(inner.native()) }.ok_or_else(closed)?;
     // SAFETY: the client is alive; the list is copied; the answer comes to our own queue, without a callback.
-    let sent = unsafe {
-        sys::rd_kafka_commit_queue(inner.native(), list.as_ptr(), queue.as_ptr(), None, std::ptr::null_mut())
-    };
+    let sent = unsafe { sys::rd_kafka_commit_queue(inner.native(), list.as_ptr(), queue.as_ptr(), None, std::ptr::null_mut()) };
     tx_of_code(sent, CALL, TxClass::Retry)?;
     // SAFETY: the queue is ours; the event is destroyed below.
     let event = unsafe { sys::rd_kafka_queue_poll(queue.as_ptr(), millis_left(deadline)) };
@@ -42,6 +40,8 @@ pub(in super::super) fn commit_plain(offsets: &[CommitOffset], member: &Member, 
         sys::rd_kafka_event_destroy(event);
         (code, entries)
     };
-    let failed = std::iter::once(code).chain(entries.iter().map(|entry| entry.error)).find(|&code| code != Code::RD_KAFKA_RESP_ERR_NO_ERROR);
+    let failed = std::iter::once(code)
+        .chain(entries.iter().map(|entry| entry.error))
+        .find(|&code| code != Code::RD_KAFKA_RESP_ERR_NO_ERROR);
     tx_of_code(failed.unwrap_or(Code::RD_KAFKA_RESP_ERR_NO_ERROR), CALL, TxClass::Abort)
 }

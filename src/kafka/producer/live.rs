@@ -122,9 +122,12 @@ impl Hold {
         let gone = || tx_error(TxClass::Renew, name, "_GONE", "the thread that makes the producer's calls has ended");
         self.jobs.send(work).map_err(|_| gone())?;
         answered.recv_timeout(time_left(deadline)).map_err(|error| match error {
-            RecvTimeoutError::Timeout => {
-                tx_error(TxClass::Unknown, name, "_STUCK", "it ignored its timeout; the producer is abandoned and its epoch judged")
-            }
+            RecvTimeoutError::Timeout => tx_error(
+                TxClass::Unknown,
+                name,
+                "_STUCK",
+                "it ignored its timeout; the producer is abandoned and its epoch judged",
+            ),
             RecvTimeoutError::Disconnected => gone(),
         })
     }

@@ -50,11 +50,18 @@ pub struct LaneProducer {
     hold: Option<Hold>,
     /// A call was left behind at its deadline: nothing may be asked of the producer any more.
     stuck: bool,
+    /// A record of this transaction was not delivered.
+    undelivered: bool,
 }
 
 impl LaneProducer {
     /// Makes the producer and, with transactions, ends whatever its transactional.id had under way.
-    pub fn connect(settings: &ClientSettings, delivery: Delivery, group: &str, deadline: Instant) -> Result<LaneProducer, KafkaError> {
+    pub fn connect(
+        settings: &ClientSettings,
+        delivery: Delivery,
+        group: &str,
+        deadline: Instant,
+    ) -> Result<LaneProducer, KafkaError> {
         let fixed = match &delivery {
             Delivery::ExactlyOnce { transactional_id } => vec![("transactional.id", transactional_id.as_str())],
             Delivery::AtLeastOnce => Vec::new(),
@@ -64,9 +71,13 @@ impl LaneProducer {
             config.remove("transaction.timeout.ms");
         }
         let (settings, group) = (settings.clone(), group.to_owned());
-        let mut producer = LaneProducer { settings, config, delivery, group, hold: None, stuck: false };
+        let mut producer = LaneProducer { settings, config, delivery, group, hold: None, stuck: false, undelivered: false };
+        let asked = Instant::now();
         producer.renew(deadline).map_err(|error| match error.class {
-            TxClass::Retry | TxClass::Unknown => producer.no_answer(deadline),
+            TxClass::Retry | TxClass::Unknown => {
+                let brokers = producer.settings.brokers_text();
+                KafkaError::NoAnswer { call: "init_transactions", brokers, waited: asked.elapsed() }
+            }
             TxClass::Abort | TxClass::Renew => {
                 KafkaError::Refused { call: error.call, subject: producer.name(), name: error.name, text: error.text }
             }
@@ -88,11 +99,6 @@ impl LaneProducer {
             Delivery::ExactlyOnce { transactional_id } => transactional_id.clone(),
             Delivery::AtLeastOnce => self.settings.client_id.clone(),
         }
-    }
-
-    fn no_answer(&self, deadline: Instant) -> KafkaError {
-        let waited = Instant::now().saturating_duration_since(deadline);
-        KafkaError::NoAnswer { call: "init_transactions", brokers: self.settings.brokers_text(), waited }
     }
 
     fn transactional(&self) -> bool {
@@ -131,10 +137,11 @@ impl LaneProducer {
     }
 
     /// A delivery that failed is known before librdkafka says so, and with the reason.
-    fn check_deliveries(&self, call: &'static str) -> Result<(), TxError> {
+    fn check_deliveries(&mut self, call: &'static str) -> Result<(), TxError> {
         let live = &self.hold(call)?.live;
         let Some(reason) = live.take_failed() else { return Ok(()) };
         let class = if live.is_fatal() { TxClass::Renew } else { TxClass::Abort };
+        self.undelivered = true;
         Err(tx_error(class, call, "_DELIVERY_FAILED", reason))
     }
 }
@@ -227,17 +234,20 @@ impl Transaction for LaneProducer {
             self.hold("abort")?.live.producer.purge(PurgeConfig::default().queue());
             return Ok(());
         }
+        // A record that was not delivered leaves a gap in the sequence numbers, which this librdkafka does not close when it aborts:
+        // the next transaction fails with OUT_OF_ORDER_SEQUENCE_NUMBER. A new producer aborts, too, and begins anew.
+        if std::mem::take(&mut self.undelivered) || self.hold("abort_transaction")?.live.take_failed().is_some() {
+            return self.renew(deadline);
+        }
         // SAFETY: the producer is alive.
-        self.call("abort_transaction", deadline, |live, millis| unsafe {
-            sys::rd_kafka_abort_transaction(live.native(), millis)
-        })
+        self.call("abort_transaction", deadline, |live, millis| unsafe { sys::rd_kafka_abort_transaction(live.native(), millis) })
     }
 
     fn renew(&mut self, deadline: Instant) -> Result<(), TxError> {
         if let Some(hold) = self.hold.take() {
             hold.abandon();
         }
-        self.stuck = false;
+        (self.stuck, self.undelivered) = (false, false);
         let made = Hold::make(&self.settings, &self.config, &self.name());
         self.hold = Some(made.map_err(|error| tx_error(TxClass::Renew, "rd_kafka_new", "_FAIL", error.to_string()))?);
         if !self.transactional() {
@@ -267,12 +277,10 @@ impl Transaction for LaneProducer {
 
 impl LaneProducer {
     /// Where a record could not be delivered, says which.
-    fn with_delivery_reason(&self, error: TxError) -> TxError {
-        let reason = self.hold("commit_transaction").ok().and_then(|hold| hold.live.take_failed());
-        match reason {
-            Some(reason) => TxError { text: format!("{}; {reason}", error.text), ..error },
-            None => error,
-        }
+    fn with_delivery_reason(&mut self, error: TxError) -> TxError {
+        let Some(reason) = self.hold.as_ref().and_then(|hold| hold.live.take_failed()) else { return error };
+        self.undelivered = true;
+        TxError { text: format!("{}; {reason}", error.text), ..error }
     }
 }
 
@@ -291,9 +299,8 @@ fn record_of(record: &OutRecord) -> BaseRecord<'_, [u8], [u8], ()> {
     out.payload = record.value.as_deref();
     if !record.headers.is_empty() {
         let empty = OwnedHeaders::new_with_capacity(record.headers.len());
-        let headers = record.headers.iter().fold(empty, |headers, (key, value)| {
-            headers.insert(Header { key, value: value.as_deref() })
-        });
+        let headers =
+            record.headers.iter().fold(empty, |headers, (key, value)| headers.insert(Header { key, value: value.as_deref() }));
         out.headers = Some(headers);
     }
     out

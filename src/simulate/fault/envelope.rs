@@ -11,12 +11,21 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::rejected("message_type_unknown", UnknownMessageType, Inject::Tree(|draft| message_type(draft, "\"firmware_update\"")))
         .only(ENVELOPE),
     Kind::rejected("message_type_number", UnknownMessageType, Inject::Tree(|draft| message_type(draft, "7"))).only(ENVELOPE),
-    Kind::rejected("message_type_missing", UnknownMessageType, Inject::Tree(|draft| draft.tree.remove(&["message_type"]).is_some()))
+    Kind::rejected(
+        "message_type_missing",
+        UnknownMessageType,
+        Inject::Tree(|draft| draft.tree.remove(&["message_type"]).is_some()),
+    )
+    .only(ENVELOPE),
+    Kind::rejected("payload_missing", MissingPayload, Inject::Tree(|draft| draft.tree.remove(&["payload"]).is_some()))
         .only(ENVELOPE),
-    Kind::rejected("payload_missing", MissingPayload, Inject::Tree(|draft| draft.tree.remove(&["payload"]).is_some())).only(ENVELOPE),
     Kind::rejected("payload_array", MissingPayload, Inject::Tree(|draft| draft.tree.set(&["payload"], raw("[]")))).only(ENVELOPE),
-    Kind::rejected("payload_device_missing", MissingPayload, Inject::Tree(|draft| draft.tree.remove(&["payload", "device"]).is_some()))
-        .only(ENVELOPE),
+    Kind::rejected(
+        "payload_device_missing",
+        MissingPayload,
+        Inject::Tree(|draft| draft.tree.remove(&["payload", "device"]).is_some()),
+    )
+    .only(ENVELOPE),
     Kind::rejected("payload_device_string", MissingPayload, Inject::Tree(device_string)).only(ENVELOPE),
     Kind::rejected("expired", Expired, Inject::Reading(expired)).only(ENVELOPE),
     Kind::read("ttl_zero", Inject::Reading(ttl_zero)).only(ENVELOPE),

@@ -3,9 +3,9 @@
 use crate::batch::Flag;
 use crate::batch::RejectReason::{MissingDeviceId, NotAnObject, TooDeep};
 
+use super::super::expected::ExpectedSensor;
 use super::super::random::Random;
 use super::super::sensors::{SENSOR_COUNT, SENSORS};
-use super::super::expected::ExpectedSensor;
 use super::super::tree::{Node, quoted, raw};
 use super::{Class, Draft, Inject, Kind, TREES, WITH_NUMBER};
 use crate::batch::Format;
@@ -105,7 +105,11 @@ fn text_escaped(draft: &mut Draft<'_>) -> bool {
 fn unknown_members(draft: &mut Draft<'_>) -> bool {
     draft.tree.set(
         &["vendor"],
-        Node::Object(vec![("calibrated".into(), raw("true")), ("codes".into(), raw("[1,2,[3,null]]")), ("空".into(), quoted("值"))]),
+        Node::Object(vec![
+            ("calibrated".into(), raw("true")),
+            ("codes".into(), raw("[1,2,[3,null]]")),
+            ("空".into(), quoted("值")),
+        ]),
     )
 }
 
@@ -131,8 +135,8 @@ fn unknown_sensor(draft: &mut Draft<'_>) -> bool {
         }
         _ => {
             let path = draft.device_path(&["sensors", "vibration"]);
-            let members =
-                [("value", raw("1.8")), ("unit", quoted("mm/s")), ("status", quoted("normal"))].map(|(key, node)| (key.into(), node));
+            let members = [("value", raw("1.8")), ("unit", quoted("mm/s")), ("status", quoted("normal"))]
+                .map(|(key, node)| (key.into(), node));
             debug_assert!(SENSORS.iter().all(|sensor| sensor.name != "vibration"));
             draft.tree.set(&path, Node::Object(members.into()))
         }

@@ -37,10 +37,12 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::read("time_2000", Inject::Tree(|draft| fixed(draft, "\"2000-02-29T12:00:00+00:00\"", 951_825_600))),
     Kind::read("time_9999", Inject::Tree(|draft| fixed(draft, "\"9999-12-31T23:59:59Z\"", 253_402_300_799))),
     Kind::read("late_minutes", Inject::Reading(|reading, random| late(reading, random, 60_000, 1_800_000))).class(Class::Late),
-    Kind::read("late_hours", Inject::Reading(|reading, random| late(reading, random, 1_800_000, 12 * HOUR_MS))).class(Class::Late),
+    Kind::read("late_hours", Inject::Reading(|reading, random| late(reading, random, 1_800_000, 12 * HOUR_MS)))
+        .class(Class::Late),
     Kind::read("old_clock", Inject::Reading(|reading, random| late(reading, random, 8 * 24 * HOUR_MS, 30 * 24 * HOUR_MS)))
         .class(Class::Late),
-    Kind::read("future_minutes", Inject::Reading(|reading, random| ahead(reading, random, 60_000, HOUR_MS))).class(Class::FutureClock),
+    Kind::read("future_minutes", Inject::Reading(|reading, random| ahead(reading, random, 60_000, HOUR_MS)))
+        .class(Class::FutureClock),
     Kind::read("future_clock", Inject::Reading(|reading, random| ahead(reading, random, HOUR_MS, 24 * HOUR_MS)))
         .class(Class::FutureClock),
 ];

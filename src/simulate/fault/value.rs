@@ -136,8 +136,7 @@ fn other_unit(draft: &mut Draft<'_>) -> bool {
 fn unknown_unit(draft: &mut Draft<'_>) -> bool {
     let Some(sensor) = draft.any_number() else { return false };
     let value = draft.reading.value(sensor);
-    draft.expected.sensors[sensor] =
-        ExpectedSensor { value: Some(value), quality: Flags::GOOD.with(Flag::UnknownUnit) };
+    draft.expected.sensors[sensor] = ExpectedSensor { value: Some(value), quality: Flags::GOOD.with(Flag::UnknownUnit) };
     let Some(unit) = draft.random.pick(&["furlong", "°R", "inHg", "ppm", "?"]).copied() else { return false };
     let path = draft.sensor_path(sensor, "unit");
     draft.tree.set(&path, raw(format!("\"{unit}\"")))

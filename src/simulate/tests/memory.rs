@@ -61,7 +61,11 @@ impl Deliver for MemoryKafka {
             Delivery::Stored { partition: i32::try_from(partition).unwrap(), offset: log.len() as i64 - 1 }
         };
         let report = DeliveryReport { seq: message.seq, delivery };
-        if message.seq % 3 == 0 { self.reports.push_front(report) } else { self.reports.push_back(report) }
+        if message.seq % 3 == 0 {
+            self.reports.push_front(report)
+        } else {
+            self.reports.push_back(report)
+        }
         self.largest_queue = self.largest_queue.max(self.reports.len());
         Ok(())
     }
@@ -74,7 +78,7 @@ impl Deliver for MemoryKafka {
 }
 
 /// The hash of Kafka's Java client (`org.apache.kafka.common.utils.Utils.murmur2`).
-pub(super) fn murmur2(data: &[u8]) -> u32 {
+pub(crate) fn murmur2(data: &[u8]) -> u32 {
     const M: u32 = 0x5bd1_e995;
     let mut hash = 0x9747_b28c ^ u32::try_from(data.len()).unwrap();
     let mut words = data.chunks_exact(4);

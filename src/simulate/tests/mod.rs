@@ -3,7 +3,7 @@
 mod bytes;
 mod driving;
 mod labels;
-mod memory;
+pub(crate) mod memory;
 mod outcomes;
 mod processes;
 

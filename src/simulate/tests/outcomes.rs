@@ -10,7 +10,8 @@ use crate::batch::{Flag, Format, RejectReason, Table};
 
 /// Faulty messages of every kind, several in each format.
 fn faulty() -> Vec<Sent> {
-    let rates = Rates { oversized: 0.0, malformed: 0.75, events: 0.0, anomalies: 0.0, pretty: 0.0, shuffled: 0.0, ..everything() };
+    let rates =
+        Rates { oversized: 0.0, malformed: 0.75, events: 0.0, anomalies: 0.0, pretty: 0.0, shuffled: 0.0, ..everything() };
     sent(options(rates), 20_000).into_iter().filter(|message| !message.label.fault.is_empty()).collect()
 }
 
@@ -45,7 +46,8 @@ fn every_reason_and_every_flag_of_decode_and_inspect_is_expected_of_some_kind() 
     }
     let of_sensors = [Flag::BadValue, Flag::UnknownUnit, Flag::OutOfRange, Flag::DeviceFault];
     for flag in of_sensors {
-        let expected = messages.iter().any(|message| message.label.expected.sensors.iter().any(|sensor| sensor.quality.has(flag)));
+        let expected =
+            messages.iter().any(|message| message.label.expected.sensors.iter().any(|sensor| sensor.quality.has(flag)));
         assert!(expected, "no sensor is flagged {}", flag.name());
     }
     for flag in [Flag::DuplicateKey, Flag::FutureTime, Flag::OldTime] {
@@ -86,12 +88,7 @@ fn what_is_no_json_does_not_parse_and_all_else_does() {
         let parses = serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok() && is_text;
         let must_parse = !matches!(
             message.label.expected.reason,
-            Some(
-                RejectReason::Empty
-                    | RejectReason::InvalidUtf8
-                    | RejectReason::InvalidJson
-                    | RejectReason::TrailingBytes
-            )
+            Some(RejectReason::Empty | RejectReason::InvalidUtf8 | RejectReason::InvalidJson | RejectReason::TrailingBytes)
         );
         let is_bomb = message.label.expected.reason == Some(RejectReason::TooDeep);
         if !is_bomb && !beyond_serde.contains(&fault) {
@@ -167,7 +164,8 @@ fn values_in_other_units_convert_to_what_the_label_says() {
     for message in of_kind(&messages, "other_unit") {
         for (sensor, spec) in SENSORS.iter().enumerate().take(4) {
             let (value, unit) = sent_value(message, sensor);
-            let (Some(value), Some(unit), Some(expected)) = (value.as_f64(), unit, message.label.expected.sensors[sensor].value) else {
+            let (Some(value), Some(unit), Some(expected)) = (value.as_f64(), unit, message.label.expected.sensors[sensor].value)
+            else {
                 continue;
             };
             // Formulas from a physics book, not from the catalogue.
@@ -182,7 +180,11 @@ fn values_in_other_units_convert_to_what_the_label_says() {
                 "kA" => value * 1_000.0,
                 _ => value,
             };
-            assert!((converted - expected).abs() < 1e-9 * expected.abs().max(1.0), "{} {unit}: {converted}, {expected}", spec.name);
+            assert!(
+                (converted - expected).abs() < 1e-9 * expected.abs().max(1.0),
+                "{} {unit}: {converted}, {expected}",
+                spec.name
+            );
             units.insert(unit);
         }
     }
