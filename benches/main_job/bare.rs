@@ -22,7 +22,7 @@ use super::data::next_record;
 use super::measured::own_cpu;
 
 const WAIT_MS: i32 = 1_000;
-const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_mins(5);
 /// Records between two looks at the delivery reports.
 const SERVE_EVERY: u64 = 1_000;
 

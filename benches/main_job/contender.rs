@@ -17,7 +17,7 @@ use super::support::cache_dir;
 use super::support::process::corelane;
 
 pub(crate) const PARTITIONS: i32 = 4;
-const ADMIN: Duration = Duration::from_secs(60);
+const ADMIN: Duration = Duration::from_mins(1);
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/main_job");
 
 /// A broker, what is sent to it, and a folder of our own.
@@ -125,17 +125,10 @@ impl Setup {
         command.arg(sql).arg(&data.folder).arg(to);
         measured::run(command)
     }
-
-    pub(crate) fn checksum_of_lake(&self, lake: &Path) -> Checksum {
-        checksum(&lake.join("readings/date=*/hour=*/*.parquet"))
-    }
-
-    pub(crate) fn checksum_of_file(&self, file: &Path) -> Checksum {
-        checksum(file)
-    }
 }
 
-fn checksum(files: &Path) -> Checksum {
+/// Of all Parquet files that a pattern names.
+pub(crate) fn checksum(files: &Path) -> Checksum {
     let mut command = python("checksum.py");
     command.arg(files);
     serde_json::from_str(&measured::run(command).stdout).expect("checksum.py prints a checksum")

@@ -11,7 +11,7 @@ use corelane::kafka::{Admin, Intake, IntakeBatch, IntakeEvent, Isolation, LaneCo
 use super::contender::Setup;
 
 const WAIT: Duration = Duration::from_millis(100);
-const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_mins(5);
 
 /// What a topic held, and where it lies now.
 pub(crate) struct Data {
@@ -71,7 +71,9 @@ impl Data {
             }
         }
         out.flush().expect("room in scratch");
-        lines.values_mut().for_each(|file| file.flush().expect("room in scratch"));
+        for file in lines.values_mut() {
+            file.flush().expect("room in scratch");
+        }
         data
     }
 }

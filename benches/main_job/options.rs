@@ -45,8 +45,15 @@ impl Mix {
 pub(crate) enum Mode {
     Compare(Options),
     /// Children of the comparison.
-    Drain { brokers: String, topic: String },
-    Produce { brokers: String, topic: String, records: PathBuf },
+    Drain {
+        brokers: String,
+        topic: String,
+    },
+    Produce {
+        brokers: String,
+        topic: String,
+        records: PathBuf,
+    },
     /// `cargo test NAME` is about something else.
     NotMeant,
 }
@@ -72,7 +79,8 @@ fn smoke() -> Options {
 }
 
 fn options(words: &[&str]) -> Options {
-    let full = Options { messages: 1_000_000, rounds: 5, producer_rounds: 3, mixes: vec![Mix::Nested, Mix::Mixed], embedded: false };
+    let full =
+        Options { messages: 1_000_000, rounds: 5, producer_rounds: 3, mixes: vec![Mix::Nested, Mix::Mixed], embedded: false };
     let mut options = if words.contains(&"--smoke") { smoke() } else { full };
     let mut words = words.iter();
     while let Some(&word) = words.next() {

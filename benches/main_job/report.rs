@@ -41,7 +41,8 @@ impl Table {
             let wall = median(costs.iter().map(|cost| cost.wall.as_secs_f64()).collect());
             let peak = median(costs.iter().map(|cost| cost.peak_bytes as f64).collect()) / f64::from(1 << 20);
             let peak = if peak > 0.0 { format!("{peak:.0}") } else { "–".to_owned() };
-            let size = self.sizes.get(name).map_or("–".to_owned(), |&bytes| format!("{:.1}", bytes as f64 / self.messages as f64));
+            let size =
+                self.sizes.get(name).map_or("–".to_owned(), |&bytes| format!("{:.1}", bytes as f64 / self.messages as f64));
             let (least, most) = (cpu.first().copied().unwrap_or(0.0), cpu.last().copied().unwrap_or(0.0));
             let cpu = median(cpu);
             let _ = writeln!(text, "| {name} | {cpu:.2} | {least:.2} to {most:.2} | {wall:.2} | {peak} | {size} |");
@@ -77,7 +78,8 @@ pub(crate) fn threads(costs: &[Cost], messages: u64) -> String {
     }
     let mut threads: Vec<(f64, &str)> = by_name.into_iter().map(|(name, cpu)| (median(cpu), name)).collect();
     threads.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    let shown: Vec<String> = threads.iter().filter(|(cpu, _)| *cpu >= 0.01).map(|(cpu, name)| format!("{name} {cpu:.2}")).collect();
+    let shown: Vec<String> =
+        threads.iter().filter(|(cpu, _)| *cpu >= 0.01).map(|(cpu, name)| format!("{name} {cpu:.2}")).collect();
     format!("threads of corelane run, CPU-s a million: {}", shown.join(", "))
 }
 
