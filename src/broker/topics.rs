@@ -235,5 +235,17 @@ pub(super) fn check_name(name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Why a topic could not be made, for people.
+pub(super) fn reason(fault: Fault) -> String {
+    match fault {
+        Fault::TopicAlreadyExists => "it exists already".to_owned(),
+        Fault::InvalidTopicException => format!(
+            "a name has 1 to {NAME_BYTES_MAX} characters of A-Z, a-z, 0-9, `.`, `_` and `-`, and may not differ from another only in `.` and `_`"
+        ),
+        Fault::InvalidPartitions => format!("a topic has 1 to {PARTITIONS_MAX} partitions"),
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests;

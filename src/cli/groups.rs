@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::exit::{Exit, Failure, OrExit};
 use super::topics::{Connection, failure, print_rows};
-use crate::batch::TopicPartition;
+use crate::batch::{CommitNote, TopicPartition};
 use crate::kafka::{Admin, CommitOffset, Isolation, OffsetSpec};
 
 const EXAMPLES: &str = "Examples:
@@ -155,7 +155,7 @@ fn reset(admin: &Admin, order: &Reset, deadline: Instant) -> Result<Vec<Change>,
     }
     let targets = resolve(admin, &partitions, order.to, deadline)?;
     let before = admin.committed(&order.group, Some(&partitions), deadline).map_err(failure)?;
-    let metadata = reset_metadata(&order.reason);
+    let metadata = CommitNote::Reset { reason: order.reason.clone() }.to_metadata();
     let commit_of =
         |(source, next): &(TopicPartition, i64)| CommitOffset { source: source.clone(), next: *next, metadata: metadata.clone() };
     let commits: Vec<CommitOffset> = targets.iter().map(commit_of).collect();
@@ -193,12 +193,6 @@ fn resolve(
         targets.push((source, offset));
     }
     Ok(targets)
-}
-
-/// The commit metadata that tells a reset from an epoch. Commit metadata is ASCII.
-fn reset_metadata(reason: &str) -> String {
-    let ascii: String = reason.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect();
-    format!("corelane-reset/1 {ascii}")
 }
 
 #[cfg(test)]

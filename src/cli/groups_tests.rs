@@ -18,8 +18,3 @@ fn a_reason_is_said_and_is_short() {
     assert!(reason(" ").is_err());
     assert!(reason(&"x".repeat(REASON_CHARS_MAX + 1)).is_err());
 }
-
-#[test]
-fn metadata_is_printable_ascii() {
-    assert_eq!(reset_metadata("Zähler\n42"), "corelane-reset/1 Z?hler?42");
-}

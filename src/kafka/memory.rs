@@ -435,6 +435,10 @@ impl Transaction for MemoryTransaction {
         Ok(())
     }
 
+    fn close(&mut self, _deadline: Instant) -> bool {
+        true
+    }
+
     fn commit_offsets_plain(&mut self, offsets: &[CommitOffset], member: &MemoryMember, _deadline: Instant) -> Result<(), TxError> {
         self.call("commit_offsets_plain", |state, _| {
             Self::check_member(state, member, "commit_offsets_plain")?;

@@ -161,6 +161,8 @@ impl<S: Storage, T: Transaction> Settler<T::Member> for InlineSettler<S, T> {
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// up to this.
 const RETRY_LAST: Duration = Duration::from_secs(5);
+/// How long a producer may take to close.
+const PRODUCER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a lane that ends waits for its delivery thread.
 const HANG_UP_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -191,6 +193,9 @@ impl<M: Send + 'static> ThreadSettler<M> {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             serve_orders(&mut work, &order_receiver, &report_sender, &control);
             // The producer goes first; the end of the reports tells the lane that it has gone.
+            if !work.party.transaction.close(Instant::now() + PRODUCER_DEADLINE) {
+                tracing::warn!(writer = work.party.writer, "the producer is late and left behind");
+            }
             drop(work);
             drop(report_sender);
         })?;

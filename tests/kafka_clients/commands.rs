@@ -62,10 +62,10 @@ fn a_group_is_reset_with_a_reason_while_nobody_is_in_it() {
     assert_eq!(changed, json!([{ "topic": topic, "partition": 1, "before": 10, "after": 4 }]));
     let shown = json_of(&["groups", "offsets", "--group", &group]);
     let row = |partition, committed, lag, reason: &str| {
-        let metadata = format!("corelane-reset/1 {reason}");
+        let metadata = format!("corelane/1 reset reason={reason}");
         json!({ "topic": topic, "partition": partition, "committed": committed, "end": 10, "lag": lag, "metadata": metadata })
     };
-    assert_eq!(shown, json!([row(0, 10, 0, "begin at the end"), row(1, 4, 6, "skip")]));
+    assert_eq!(shown, json!([row(0, 10, 0, "begin_at_the_end"), row(1, 4, 6, "skip")]));
     let (code, _, err) = run(&[&reset[..], &["--to", "11", "--reason", "too far"]].concat());
     assert!(code == 64 && err.contains("0 to 10"), "{code} {err}");
 

@@ -37,6 +37,25 @@ fn a_consumer_that_has_not_joined_is_no_member() {
 }
 
 #[test]
+fn a_lane_that_still_looks_for_its_offsets_does_not_hold_up_the_group() {
+    let (topic, group) = (topic("looking", 2), unique("looking"));
+    let mut first = Lane::join(&settings(), &group, Some("looking.0"), &topic);
+    first.assigned();
+    let mut second = Lane::join(&settings(), &group, Some("looking.1"), &topic);
+    let (revoked, lost) = first.until("the revocation", |first| {
+        second.turn();
+        first.revoked()
+    });
+    assert_eq!((revoked.len(), lost), (2, false));
+    first.consumer.unassign().unwrap();
+    second.until("the second assignment", |second| {
+        first.turn();
+        second.events.iter().find(|event| matches!(event, IntakeEvent::Assigned(_))).map(|_| ())
+    });
+    assert_eq!((first.take_up().len(), second.take_up().len()), (1, 1));
+}
+
+#[test]
 fn a_second_member_gets_partitions_once_the_first_has_given_them_back() {
     let (topic, group) = (topic("two", 4), unique("two"));
     fill(&topic, 4, 400);

@@ -13,6 +13,7 @@ use rdkafka_sys as sys;
 
 use super::super::client::log_line;
 use super::super::contract::IntakeEvent;
+use super::super::native::PartitionList;
 use crate::batch::TopicPartition;
 
 pub(in super::super) struct LaneContext {
@@ -63,12 +64,18 @@ impl ConsumerContext for LaneContext {
             return;
         }
         let partitions = list.elements().iter().map(|entry| TopicPartition::new(entry.topic(), entry.partition())).collect();
-        self.push(if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            IntakeEvent::Assigned(partitions)
+        if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            // Taken up with nothing in it: until it is, this member cannot take part in the next rebalance, and all others wait for
+            // it, while the lane may wait for a dead lane's transaction.
+            if let Ok(nothing) = PartitionList::of(&[]) {
+                // SAFETY: the client is alive inside its own poll; the list is copied.
+                unsafe { sys::rd_kafka_assign(native, nothing.as_ptr()) };
+            }
+            self.push(IntakeEvent::Assigned(partitions));
         } else {
             // SAFETY: the client is alive inside its own poll.
             let lost = unsafe { sys::rd_kafka_assignment_lost(native) } != 0;
-            IntakeEvent::Revoked { partitions, lost }
-        });
+            self.push(IntakeEvent::Revoked { partitions, lost });
+        }
     }
 }
