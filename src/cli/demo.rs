@@ -78,7 +78,9 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     start_logs(&config)?;
 
     let mut crew = Crew::start(config).or_exit(Exit::Unavailable)?;
-    std::fs::write(args.lake.join(MARKER), "made by corelane demo\n").context("cannot mark the lake as a demo's").or_exit(Exit::Io)?;
+    std::fs::write(args.lake.join(MARKER), "made by corelane demo\n")
+        .context("cannot mark the lake as a demo's")
+        .or_exit(Exit::Io)?;
     let view = CrewView::of(&crew);
     let server = start_server(crew.config(), Arc::clone(&view));
     greet(&args, &broker, replaced, crew.config().lanes.cores.len(), server.as_ref().map(crate::serve::Server::address));
@@ -119,7 +121,9 @@ fn make_room(lake: &Path) -> Result<bool, Failure> {
         let error = anyhow::anyhow!("{} is there and no demo made it; give another folder with --lake", lake.display());
         return Err(error).or_exit(Exit::Unavailable);
     }
-    std::fs::remove_dir_all(lake).with_context(|| format!("cannot remove the earlier demo's {}", lake.display())).or_exit(Exit::Io)?;
+    std::fs::remove_dir_all(lake)
+        .with_context(|| format!("cannot remove the earlier demo's {}", lake.display()))
+        .or_exit(Exit::Io)?;
     Ok(true)
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::epoch::{ClosedEpoch, EpochIdentity};
 use super::LaneControl;
+use super::epoch::{ClosedEpoch, EpochIdentity};
 use crate::journey::settle::{Party, Progress, Sealed, SettleError, SettleRules, Settled, give_up, settle};
 use crate::kafka::Transaction;
 use crate::lake::Storage;
@@ -28,12 +28,25 @@ pub enum Order<M> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// `judged`: the answer to the commit was lost, and the epochs topic had the epoch.
-    Committed { epoch: Uuid, judged: bool, took: Duration },
+    Committed {
+        epoch: Uuid,
+        judged: bool,
+        took: Duration,
+    },
     /// Certainly not committed: the lane says `Again` or `GiveUp`.
-    Aborted { epoch: Uuid, judged: bool, reason: String },
-    GivenUp { epoch: Uuid },
+    Aborted {
+        epoch: Uuid,
+        judged: bool,
+        reason: String,
+    },
+    GivenUp {
+        epoch: Uuid,
+    },
     /// Not over; the settler goes on trying. `storage`: the lake's trouble, else Kafka's.
-    Trouble { storage: bool, text: String },
+    Trouble {
+        storage: bool,
+        text: String,
+    },
     /// The epoch cannot be settled, now or ever: the lane must end.
     Broken(String),
 }

@@ -137,7 +137,11 @@ pub fn transactions_follow_each_other(target: &Target) {
 
 pub fn one_that_takes_too_long_is_aborted(target: &Target) {
     let topic = target.topic("late", 1, &[]);
-    let producer = target.producer(&[("transactional.id", &unique("late")), ("transaction.timeout.ms", "1500"), ("delivery.timeout.ms", "1400")]);
+    let producer = target.producer(&[
+        ("transactional.id", &unique("late")),
+        ("transaction.timeout.ms", "1500"),
+        ("delivery.timeout.ms", "1400"),
+    ]);
     producer.init_transactions(PATIENCE).unwrap();
     producer.begin_transaction().unwrap();
     send(&producer, &topic, 0, "late", 3);
