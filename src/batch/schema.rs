@@ -99,7 +99,16 @@ pub fn readings_schema(catalog: &SensorCatalog) -> Arc<Schema> {
 pub fn events_schema() -> Arc<Schema> {
     let mut fields = vec![Field::new("event_time", micros(), true), Field::new("event_type", DataType::Utf8, false)];
     let names = [
-        "message_id", "device_id", "source", "alert_id", "alert_type", "severity", "title", "message", "status", "priority",
+        "message_id",
+        "device_id",
+        "source",
+        "alert_id",
+        "alert_type",
+        "severity",
+        "title",
+        "message",
+        "status",
+        "priority",
         "payload",
     ];
     fields.extend(names.map(text));
@@ -109,10 +118,7 @@ pub fn events_schema() -> Arc<Schema> {
 
 /// One row a refused message.
 pub fn rejects_schema() -> Arc<Schema> {
-    let mut fields = vec![
-        Field::new("reason", DataType::Utf8, false),
-        Field::new("detail", DataType::Utf8, false),
-    ];
+    let mut fields = vec![Field::new("reason", DataType::Utf8, false), Field::new("detail", DataType::Utf8, false)];
     fields.extend(origin());
     fields.push(Field::new("raw", DataType::Binary, true));
     Arc::new(Schema::new(fields))

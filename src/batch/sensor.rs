@@ -61,10 +61,7 @@ impl Default for SensorCatalog {
             kind: SensorKind::Number,
             range: Some(range),
             required: false,
-            aliases: aliases
-                .iter()
-                .map(|&(unit, factor, offset)| UnitAlias { unit: unit.into(), factor, offset })
-                .collect(),
+            aliases: aliases.iter().map(|&(unit, factor, offset)| UnitAlias { unit: unit.into(), factor, offset }).collect(),
         };
         let switch = SensorSpec {
             name: "switch_status".into(),
@@ -72,9 +69,7 @@ impl Default for SensorCatalog {
             kind: SensorKind::Boolean,
             range: None,
             required: false,
-            aliases: ["on/off", "0/1"]
-                .map(|unit| UnitAlias { unit: unit.into(), factor: 1.0, offset: 0.0 })
-                .into(),
+            aliases: ["on/off", "0/1"].map(|unit| UnitAlias { unit: unit.into(), factor: 1.0, offset: 0.0 }).into(),
         };
         Self {
             sensors: vec![

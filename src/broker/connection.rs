@@ -14,7 +14,7 @@ use super::wire::frame::{self, Head, Refusal, Reply};
 use super::wire::shape;
 
 /// A client that does not take its responses for so long is gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 const READ_BUFFER_BYTES: usize = 16 << 10;
 
 /// Serves a connection until either side closes it. What the broker does not understand closes it too, as in Kafka.

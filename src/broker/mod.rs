@@ -67,7 +67,7 @@ impl Default for BrokerOptions {
             memory_bytes_max: 512 << 20,
             group_delay: Duration::from_millis(50),
             marker_delay: Duration::from_millis(1),
-            retention_interval: Duration::from_secs(300),
+            retention_interval: Duration::from_mins(5),
         }
     }
 }
@@ -112,7 +112,7 @@ impl Broker {
         let failed = |reason| BrokerError::Topic { topic: name.to_owned(), reason };
         let settings = topics::Settings::parse(settings).map_err(failed)?;
         let mut state = self.listener.shared().lock();
-        state.topics.create(name, partitions, settings).map_err(|fault| failed(fault.to_string()))?;
+        state.topics.create(name, partitions, settings).map_err(|fault| failed(topics::reason(fault)))?;
         Ok(())
     }
 

@@ -246,6 +246,3 @@ impl State {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

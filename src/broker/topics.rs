@@ -120,7 +120,7 @@ impl Settings {
         };
         let retention_ms = Some(int("retention.ms")).filter(|ms| deletes && *ms >= 0);
         let retention_bytes = usize::try_from(int("retention.bytes")).ok().filter(|_| deletes);
-        Ok(Self { rules, retention_ms, retention_bytes, given })
+        Ok(Self { given, rules, retention_ms, retention_bytes })
     }
 
     /// A setting's value, and whether it was given for the topic.
@@ -233,6 +233,18 @@ pub(super) fn check_name(name: &str) -> Result<(), Fault> {
         return Err(Fault::InvalidTopicException);
     }
     Ok(())
+}
+
+/// Why a topic could not be made, for people.
+pub(super) fn reason(fault: Fault) -> String {
+    match fault {
+        Fault::TopicAlreadyExists => "it exists already".to_owned(),
+        Fault::InvalidTopicException => format!(
+            "a name has 1 to {NAME_BYTES_MAX} characters of A-Z, a-z, 0-9, `.`, `_` and `-`, and may not differ from another only in `.` and `_`"
+        ),
+        Fault::InvalidPartitions => format!("a topic has 1 to {PARTITIONS_MAX} partitions"),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

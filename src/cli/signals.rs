@@ -26,7 +26,9 @@ pub(super) fn stop_on_signals() -> std::io::Result<StopFlag> {
                 }
                 set.store(true, Ordering::Release);
                 if turn > 0 {
-                    eprintln!("corelane: stopped at once by a second signal; what was not committed is read again at the next start");
+                    eprintln!(
+                        "corelane: stopped at once by a second signal; what was not committed is read again at the next start"
+                    );
                     // SAFETY: _exit takes no pointers and never returns.
                     unsafe { libc::_exit(130) };
                 }

@@ -1,8 +1,8 @@
 //! `corelane simulate`: a fleet of devices that sends to a topic, with labels of what must become of each message.
 
 pub(super) mod deliver;
-mod plan;
-mod report;
+pub(super) mod plan;
+pub(super) mod report;
 
 #[cfg(test)]
 mod tests;

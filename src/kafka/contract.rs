@@ -141,8 +141,12 @@ pub trait Transaction: Send {
     /// whatever was under way, one way or the other.
     fn renew(&mut self, deadline: Instant) -> Result<(), TxError>;
 
+    /// Ends the producer, waiting up to the deadline; false where it is late (it ends by itself then).
+    fn close(&mut self, deadline: Instant) -> bool;
+
     /// Commits offsets outside a transaction: `at_least_once` only.
-    fn commit_offsets_plain(&mut self, offsets: &[CommitOffset], member: &Self::Member, deadline: Instant) -> Result<(), TxError>;
+    fn commit_offsets_plain(&mut self, offsets: &[CommitOffset], member: &Self::Member, deadline: Instant)
+    -> Result<(), TxError>;
 
     /// The values of all committed records (read_committed) of one key in `topic` with a Kafka time of at least `since_ms`, read up
     /// to the high watermark as it was at the call (asked with read_uncommitted: the last stable offset may lie before our record).

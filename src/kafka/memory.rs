@@ -152,7 +152,14 @@ impl MemoryKafka {
 
     pub fn intake(&self, name: &str, batch_max: usize) -> MemoryIntake {
         self.state().members.entry(name.to_owned()).or_default();
-        MemoryIntake { kafka: self.clone(), name: name.to_owned(), batch_max, positions: BTreeMap::new(), events: Vec::new(), paused: false }
+        MemoryIntake {
+            kafka: self.clone(),
+            name: name.to_owned(),
+            batch_max,
+            positions: BTreeMap::new(),
+            events: Vec::new(),
+            paused: false,
+        }
     }
 
     pub fn transaction(&self, writer: &str) -> MemoryTransaction {
@@ -435,7 +442,16 @@ impl Transaction for MemoryTransaction {
         Ok(())
     }
 
-    fn commit_offsets_plain(&mut self, offsets: &[CommitOffset], member: &MemoryMember, _deadline: Instant) -> Result<(), TxError> {
+    fn close(&mut self, _deadline: Instant) -> bool {
+        true
+    }
+
+    fn commit_offsets_plain(
+        &mut self,
+        offsets: &[CommitOffset],
+        member: &MemoryMember,
+        _deadline: Instant,
+    ) -> Result<(), TxError> {
         self.call("commit_offsets_plain", |state, _| {
             Self::check_member(state, member, "commit_offsets_plain")?;
             for offset in offsets {

@@ -120,8 +120,16 @@ const LANE_PRODUCER: &[Setting] = &[
         "15000",
         "how long the next owner of a partition waits after kill -9; above the settle's own deadline",
     ),
-    set("message.max.bytes", "104857600", "the topic's own limit counts: a dead letter is as large as its message, and some more"),
-    set("queue.buffering.max.kbytes", "131072", "holds one record of the largest size; the rest of an epoch waits in our own budget"),
+    set(
+        "message.max.bytes",
+        "104857600",
+        "the topic's own limit counts: a dead letter is as large as its message, and some more",
+    ),
+    set(
+        "queue.buffering.max.kbytes",
+        "131072",
+        "holds one record of the largest size; the rest of an epoch waits in our own budget",
+    ),
     set("allow.auto.create.topics", "false", "output topics are made with their settings, or missed"),
 ];
 
@@ -153,7 +161,6 @@ pub const PROTECTED_PROPERTIES: &[(&str, &str)] = &[
     ("auto.offset.reset", "a lost position must stop the lane; kafka.start says where a group begins"),
     ("auto.commit.interval.ms", "offsets are committed with the epoch"),
     ("bootstrap.servers", "it is kafka.brokers"),
-    ("client.id", "it names the instance and the lane"),
     ("delivery.report.only.error", "each delivery is counted"),
     ("delivery.timeout.ms", "a record's time is bounded by its transaction"),
     ("enable.auto.commit", "offsets are committed with the epoch"),

@@ -174,9 +174,8 @@ impl Crew {
     /// Whether the lanes of this process have read every partition up to these ends.
     pub fn has_reached(&self, ends: &[(TopicPartition, i64)]) -> bool {
         let positions: Vec<_> = self.metrics.lanes().iter().flat_map(|lane| lane.partitions()).collect();
-        ends.iter().all(|(source, end)| {
-            *end == 0 || positions.iter().any(|gauges| gauges.source == *source && gauges.position >= *end)
-        })
+        ends.iter()
+            .all(|(source, end)| *end == 0 || positions.iter().any(|gauges| gauges.source == *source && gauges.position >= *end))
     }
 
     /// Asks all lanes to settle and end, waits until the deadline, and says what came of it.
@@ -322,7 +321,10 @@ fn lane_rules(config: &Config, prepared: &Prepared) -> LaneRules {
     LaneRules {
         catalog: Arc::clone(&config.sensors),
         persist: PersistSettings { catalog: Arc::clone(&config.sensors), compression, row_group_rows: ROW_GROUP_ROWS },
-        publish: PublishSettings { rejects_topic: Arc::clone(&prepared.rejects_topic), bytes_max: prepared.dead_letter_bytes_max },
+        publish: PublishSettings {
+            rejects_topic: Arc::clone(&prepared.rejects_topic),
+            bytes_max: prepared.dead_letter_bytes_max,
+        },
         future_skew_ms: millis(config.windows.future_skew),
         age_max_ms: millis(config.windows.age_max),
         epoch_interval: config.epoch.interval,

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::takeover::{epochs_of_group, start_notes};
 use crate::config::{self, Config};
 use crate::journey::settle::{Party, Recovered, SettleError, recover};
-use crate::kafka::{Admin, ClientSettings, CommitOffset, Committed, Delivery, Isolation, KafkaError, LaneProducer, NewTopic, OffsetSpec};
+use crate::kafka::{
+    Admin, ClientSettings, CommitOffset, Committed, Delivery, Isolation, KafkaError, LaneProducer, NewTopic, OffsetSpec,
+};
 use crate::lake::{Lake, LakeError, OpenOptions};
 
 /// How long Kafka may take to answer at the start; a cluster that just boots needs some seconds.
@@ -121,7 +123,8 @@ fn make_output_topics(
 ) -> Result<(), PrepareError> {
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
     let wanted = [
-        NewTopic::new(&*prepared.rejects_topic, partitions).with("max.message.bytes", &prepared.dead_letter_bytes_max.to_string()),
+        NewTopic::new(&*prepared.rejects_topic, partitions)
+            .with("max.message.bytes", &prepared.dead_letter_bytes_max.to_string()),
         NewTopic::new(&*prepared.epochs_topic, partitions)
             .with("retention.ms", &EPOCHS_KEPT.as_millis().to_string())
             .with("cleanup.policy", "delete"),
@@ -141,8 +144,7 @@ fn make_output_topics(
 
 /// Lanes that are configured recover their own writer when they start; the others have nobody else.
 fn recover_writers_without_lane(config: &Config, prepared: &Prepared) -> Result<(), PrepareError> {
-    let lanes: Vec<String> =
-        (0..config.lanes.cores.len()).map(|lane| prepared.lake.writer(&config.kafka.group, lane)).collect();
+    let lanes: Vec<String> = (0..config.lanes.cores.len()).map(|lane| prepared.lake.writer(&config.kafka.group, lane)).collect();
     for writer in prepared.lake.writers_of_instance()? {
         if !lanes.contains(&writer) {
             let mut party = party_of(config, prepared, &writer)?;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::epoch::{ClosedEpoch, EpochIdentity};
 use super::LaneControl;
+use super::epoch::{ClosedEpoch, EpochIdentity};
 use crate::journey::settle::{Party, Progress, Sealed, SettleError, SettleRules, Settled, give_up, settle};
 use crate::kafka::Transaction;
 use crate::lake::Storage;
@@ -28,12 +28,25 @@ pub enum Order<M> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// `judged`: the answer to the commit was lost, and the epochs topic had the epoch.
-    Committed { epoch: Uuid, judged: bool, took: Duration },
+    Committed {
+        epoch: Uuid,
+        judged: bool,
+        took: Duration,
+    },
     /// Certainly not committed: the lane says `Again` or `GiveUp`.
-    Aborted { epoch: Uuid, judged: bool, reason: String },
-    GivenUp { epoch: Uuid },
+    Aborted {
+        epoch: Uuid,
+        judged: bool,
+        reason: String,
+    },
+    GivenUp {
+        epoch: Uuid,
+    },
     /// Not over; the settler goes on trying. `storage`: the lake's trouble, else Kafka's.
-    Trouble { storage: bool, text: String },
+    Trouble {
+        storage: bool,
+        text: String,
+    },
     /// The epoch cannot be settled, now or ever: the lane must end.
     Broken(String),
 }
@@ -161,6 +174,8 @@ impl<S: Storage, T: Transaction> Settler<T::Member> for InlineSettler<S, T> {
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// up to this.
 const RETRY_LAST: Duration = Duration::from_secs(5);
+/// How long a producer may take to close.
+const PRODUCER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a lane that ends waits for its delivery thread.
 const HANG_UP_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -191,6 +206,9 @@ impl<M: Send + 'static> ThreadSettler<M> {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             serve_orders(&mut work, &order_receiver, &report_sender, &control);
             // The producer goes first; the end of the reports tells the lane that it has gone.
+            if !work.party.transaction.close(Instant::now() + PRODUCER_DEADLINE) {
+                tracing::warn!(writer = work.party.writer, "the producer is late and left behind");
+            }
             drop(work);
             drop(report_sender);
         })?;

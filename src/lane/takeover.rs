@@ -35,20 +35,29 @@ pub(super) fn start_notes(
     let Some((first, offset)) = foreign.first() else { return Ok(offsets) };
     if has_epochs()? {
         return Err(PrepareError::Moved {
+            group: config.kafka.group.clone(),
             partition: first.source.clone(),
             offset: *offset,
             epochs: format!("{}.epochs", config.kafka.prefix),
             brokers: config.kafka.brokers.join(","),
-            group: config.kafka.group.clone(),
         });
     }
-    let taken_over = |(entry, next): &(&Committed, i64)| CommitOffset { source: entry.source.clone(), next: *next, metadata: note("committed") };
+    let taken_over = |(entry, next): &(&Committed, i64)| CommitOffset {
+        source: entry.source.clone(),
+        next: *next,
+        metadata: note("committed"),
+    };
     offsets.extend(foreign.iter().map(taken_over));
     Ok(offsets)
 }
 
 /// Whether the epochs topic has a record of any writer of this group.
-pub(super) fn epochs_of_group(config: &Config, admin: &Admin, prepared: &Prepared, deadline: Instant) -> Result<bool, PrepareError> {
+pub(super) fn epochs_of_group(
+    config: &Config,
+    admin: &Admin,
+    prepared: &Prepared,
+    deadline: Instant,
+) -> Result<bool, PrepareError> {
     let partitions = admin.partitions_of(&prepared.epochs_topic, deadline)?;
     let lows = admin.offsets(&partitions, OffsetSpec::Earliest, Isolation::ReadUncommitted, deadline)?;
     let highs = admin.offsets(&partitions, OffsetSpec::Latest, Isolation::ReadUncommitted, deadline)?;

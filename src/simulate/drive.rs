@@ -20,7 +20,7 @@ const SLICE: u32 = 64;
 /// The longest sleep, so that a stop is heard soon.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 /// At the end: so long without any report, and the rest counts as failed.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// Live messages may be stamped this much ahead of the wall, µs: sleeps are not exact.
 const AHEAD_US: i64 = 1_000_000;
 
@@ -204,7 +204,7 @@ impl Run {
                 let since_start_us = (due_us - self.first_us) as f64 / times.max(1e-9);
                 let left_us = since_start_us - self.begun.elapsed().as_micros() as f64;
                 if left_us > 0.0 {
-                    Turn::Later(Duration::from_micros(left_us as u64))
+                    Turn::Later(Duration::from_micros(positive(left_us)))
                 } else if ahead_us > AHEAD_US {
                     Turn::Never
                 } else {
@@ -290,6 +290,12 @@ impl Run {
             ended_by,
         })
     }
+}
+
+/// Whole microseconds of a number above zero.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // above zero, and a cast from float saturates
+fn positive(micros: f64) -> u64 {
+    micros as u64
 }
 
 /// Now, µs since the epoch.

@@ -336,7 +336,8 @@ impl Fleet {
         if self.recent.len() < RECENT {
             self.recent.push(reading);
         } else {
-            self.recent[(reading.seq % RECENT as u64) as usize] = reading;
+            let oldest = usize::try_from(reading.seq % RECENT as u64).unwrap_or(0);
+            self.recent[oldest] = reading;
         }
     }
 

@@ -11,8 +11,11 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+
+use crate::batch::RejectReason;
 
 use super::deliver::Delivery;
 use super::label::Label;
@@ -59,10 +62,7 @@ impl LabelWriter {
     /// Writes to anything else.
     pub fn to(sink: Sink, topic: &str) -> Result<Self, LabelError> {
         let schema = schema();
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .build();
+        let properties = properties(&schema)?;
         let writer = ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))?;
         let places = Places::new(1);
         Ok(Self {
@@ -105,6 +105,23 @@ impl LabelWriter {
         self.writer.close()?;
         Ok(())
     }
+}
+
+/// Only texts repeat: a dictionary of sequence numbers or measurements would be hashed for nothing.
+fn properties(schema: &Schema) -> Result<WriterProperties, LabelError> {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_dictionary_enabled(false);
+    for field in schema.fields() {
+        let column = ColumnPath::from(field.name().as_str());
+        properties = match field.data_type() {
+            DataType::Utf8 if field.name() != "device_id" => properties.set_column_dictionary_enabled(column, true),
+            DataType::Int64 | DataType::Timestamp(..) => properties.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED),
+            _ => properties,
+        };
+    }
+    Ok(properties.build())
 }
 
 fn schema() -> Arc<Schema> {
@@ -178,7 +195,7 @@ impl Columns {
         self.repeat.append_value(label.duplicate_of.is_some());
         self.duplicate_of.append_option(label.duplicate_of.map(u64::cast_signed));
         self.table.append_value(expected.table.name());
-        self.reason.append_option(expected.reason.map(|reason| reason.name()));
+        self.reason.append_option(expected.reason.map(RejectReason::name));
         self.expected_format.append_value(expected.format.name());
         self.event_time.append_option(expected.event_time_us);
         self.quality.append_value(expected.quality.0);

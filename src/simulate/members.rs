@@ -35,6 +35,8 @@ impl<'a> Bytes<'a> {
         self.out.push(b'}');
     }
 
+    // Inlined, the key's length is known and the copy is a few moves.
+    #[inline]
     fn key(&mut self, key: &'static str) {
         if self.out.last() != Some(&b'{') {
             self.out.push(b',');
@@ -44,15 +46,18 @@ impl<'a> Bytes<'a> {
 }
 
 impl Members for Bytes<'_> {
+    #[inline]
     fn open(&mut self, key: &'static str) {
         self.key(key);
         self.out.push(b'{');
     }
 
+    #[inline]
     fn close(&mut self) {
         self.out.push(b'}');
     }
 
+    #[inline]
     fn text(&mut self, key: &'static str, value: &str) {
         self.key(key);
         self.out.push(b'"');
@@ -60,16 +65,19 @@ impl Members for Bytes<'_> {
         self.out.push(b'"');
     }
 
+    #[inline]
     fn integer(&mut self, key: &'static str, value: i64) {
         self.key(key);
         push_signed(self.out, value);
     }
 
+    #[inline]
     fn fixed(&mut self, key: &'static str, scaled: i64, decimals: u32) {
         self.key(key);
         push_fixed(self.out, scaled, decimals);
     }
 
+    #[inline]
     fn boolean(&mut self, key: &'static str, value: bool) {
         self.key(key);
         self.out.extend_from_slice(if value { b"true" } else { b"false" });

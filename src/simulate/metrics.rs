@@ -84,6 +84,7 @@ impl Metrics {
     /// The bound of the bucket below which this share of deliveries lies, ms; None before the first one.
     pub fn latency_quantile_ms(&self, share: f64) -> Option<u64> {
         let total: u64 = self.latency_buckets().map(|(_, count)| count).sum();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at least 1, and a cast from float saturates
         let wanted = (share * total as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
         self.latency_buckets().find_map(|(bound_ms, count)| {

@@ -161,6 +161,8 @@ pub enum OptionsError {
         min = FleetOptions::INTERVAL_MIN_US
     )]
     Interval { interval_us: u64 },
+    #[error("a device would send every {interval_us} µs: give an interval of a day at most")]
+    LongInterval { interval_us: u64 },
     #[error("the rate of {name} is {rate}: give a share of messages from 0 to 1 (0.01 is one per cent)")]
     Rate { name: &'static str, rate: f64 },
     #[error(
@@ -175,6 +177,8 @@ impl FleetOptions {
     pub const DEVICES_MAX: u32 = 10_000_000;
     /// A device's readings must differ in time, or a plain one would look like a repeat.
     pub const INTERVAL_MIN_US: u64 = 2_000;
+    /// A day.
+    pub const INTERVAL_MAX_US: u64 = 86_400_000_000;
 
     /// Refuses what cannot be simulated.
     pub fn check(&self) -> Result<(), OptionsError> {
@@ -183,6 +187,9 @@ impl FleetOptions {
         }
         if self.interval_us < Self::INTERVAL_MIN_US {
             return Err(OptionsError::Interval { interval_us: self.interval_us });
+        }
+        if self.interval_us > Self::INTERVAL_MAX_US {
+            return Err(OptionsError::LongInterval { interval_us: self.interval_us });
         }
         for (name, rate) in self.rates.named() {
             if !(0.0..=1.0).contains(&rate) {

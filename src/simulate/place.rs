@@ -45,10 +45,10 @@ impl Places {
 
     /// Appends `device_0042`.
     pub(super) fn push_id(&self, out: &mut String, device: u32) {
-        let mut digits = Vec::with_capacity(12);
-        push_padded(&mut digits, u64::from(device), self.id_width);
-        out.push_str("device_");
-        out.extend(digits.iter().map(|&digit| char::from(digit)));
+        let mut bytes = std::mem::take(out).into_bytes();
+        bytes.extend_from_slice(b"device_");
+        push_padded(&mut bytes, u64::from(device), self.id_width);
+        *out = String::from_utf8(bytes).unwrap_or_default();
     }
 
     pub(super) fn of(&self, device: u32) -> Place<'_> {

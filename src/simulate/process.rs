@@ -1,6 +1,9 @@
 //! What devices measure: a mean-reverting process a sensor (Ornstein and Uhlenbeck, in its exact discrete form), a trend of the day,
 //! an offset a device, normal noise; and the anomalies that a device can fall into.
 
+// Measurements are small: single precision is kept, and integers of a sensor's resolution are far below the limits of their types.
+#![allow(clippy::cast_possible_truncation)]
+
 use rand::Rng;
 use rand_distr::StandardNormal;
 
@@ -174,13 +177,12 @@ impl Processes {
                 let (low, high) = ((spec.range.0 * spec.scale) as i64, (spec.range.1 * spec.scale) as i64);
                 *value = (*value + i64::from(device.held)).clamp(low, high);
             }
-            Anomaly::OutOfRange => *value = i64::from(device.held),
+            Anomaly::OutOfRange | Anomaly::Stuck => *value = i64::from(device.held),
             Anomaly::Drift => {
                 let spec = &SENSORS[sensor];
                 let drifted = *value + i64::from(device.held) * i64::from(device.shown + 1);
                 *value = drifted.clamp((spec.low * spec.scale) as i64, (spec.high * spec.scale) as i64);
             }
-            Anomaly::Stuck => *value = i64::from(device.held),
         }
         device.left = device.left.saturating_sub(1);
         device.shown += 1;

@@ -20,7 +20,7 @@ use crate::support::wait::eventually;
 use crate::target::Target;
 
 /// The longest that anything may take on a machine that does much else.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A name that no other test has.
 pub fn unique(name: &str) -> String {

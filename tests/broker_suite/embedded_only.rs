@@ -156,7 +156,7 @@ fn kcat(target: &Target, arguments: &[&str], input: &str) -> String {
 fn kcat_produces_and_consumes() {
     let (_broker, target) = start(BrokerOptions::default());
     let topic = target.topic("kcat", 3, &[]);
-    let lines: String = (0..500).map(|number| format!("k{number}:v{number}\n")).collect();
+    let lines: String = (0..500).map(|number| format!("k{number}:v{number}")).collect::<Vec<_>>().join("\n") + "\n";
     kcat(&target, &["-P", "-t", &topic, "-K:", "-z", "lz4", "-H", "from=kcat"], &lines);
     let mut read: Vec<String> = kcat(&target, &["-C", "-t", &topic, "-e", "-q", "-K:"], "").lines().map(str::to_owned).collect();
     let mut sent: Vec<String> = lines.lines().map(str::to_owned).collect();

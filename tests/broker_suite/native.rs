@@ -183,7 +183,10 @@ pub fn group_offset(target: &Target, group: &str, topic: &str, stable: bool) -> 
             let groups = sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count);
             group_error(*groups)?;
             let row = *(*sys::rd_kafka_group_result_partitions(*groups)).elems;
-            let metadata = std::slice::from_raw_parts(row.metadata.cast::<u8>(), row.metadata_size);
+            let metadata = match row.metadata_size {
+                0 => &[][..],
+                size => std::slice::from_raw_parts(row.metadata.cast::<u8>(), size),
+            };
             Ok((row.offset, String::from_utf8_lossy(metadata).into_owned()))
         }
     };

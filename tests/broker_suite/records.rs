@@ -28,14 +28,14 @@ pub fn what_was_sent_arrives_in_order(target: &Target) {
     let messages = target.read_all(&topic, 4, "read_committed");
 
     assert_eq!(messages.len(), 2000);
-    for (index, message) in messages.iter().enumerate() {
-        let (partition, offset) = (index / 500, index % 500);
-        let number = offset * 4 + partition;
+    for (index, message) in (0..).zip(&messages) {
+        let (partition, offset) = (index / 500, i64::from(index % 500));
+        let number = offset * 4 + i64::from(partition);
         let value = format!("v{number}");
-        assert_eq!((message.partition() as usize, message.offset() as usize), (partition, offset));
+        assert_eq!((message.partition(), message.offset()), (partition, offset));
         assert_eq!(message.payload().unwrap(), value.as_bytes());
         assert_eq!(message.key().unwrap(), format!("k{number}").as_bytes());
-        assert_eq!(message.timestamp().to_millis(), Some(start_ms + number as i64));
+        assert_eq!(message.timestamp().to_millis(), Some(start_ms + number));
         let header = message.headers().unwrap().get(0);
         assert_eq!((header.key, header.value), ("n", Some(value.as_bytes())));
     }

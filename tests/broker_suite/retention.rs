@@ -52,7 +52,8 @@ pub fn large_partitions_shrink(target: &Target) {
     });
     assert_eq!(high, COUNT);
     assert!((high - low) * BYTES >= 1_000_000, "the newest stay: {low} to {high}");
-    assert_eq!(target.read_all(&topic, 1, "read_committed")[0].offset(), low);
+    // It may have shrunk further meanwhile.
+    assert!(target.read_all(&topic, 1, "read_committed")[0].offset() >= low);
 }
 
 pub fn records_are_deleted_on_demand(target: &Target) {

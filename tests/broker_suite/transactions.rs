@@ -121,6 +121,8 @@ pub fn transactions_follow_each_other(target: &Target) {
         producer.begin_transaction().unwrap();
         let prefix = if number % 3 == 0 { "a" } else { "c" };
         send(&producer, &topic, number % 3, &format!("{prefix}{number}-"), 4);
+        // An abort does not poll for what is under way.
+        producer.flush(PATIENCE).unwrap();
         if prefix == "a" { producer.abort_transaction(PATIENCE) } else { producer.commit_transaction(PATIENCE) }.unwrap();
     }
     let seen = eventually(PATIENCE, "all transactions", || {
@@ -135,7 +137,11 @@ pub fn transactions_follow_each_other(target: &Target) {
 
 pub fn one_that_takes_too_long_is_aborted(target: &Target) {
     let topic = target.topic("late", 1, &[]);
-    let producer = target.producer(&[("transactional.id", &unique("late")), ("transaction.timeout.ms", "1500")]);
+    let producer = target.producer(&[
+        ("transactional.id", &unique("late")),
+        ("transaction.timeout.ms", "1500"),
+        ("delivery.timeout.ms", "1400"),
+    ]);
     producer.init_transactions(PATIENCE).unwrap();
     producer.begin_transaction().unwrap();
     send(&producer, &topic, 0, "late", 3);

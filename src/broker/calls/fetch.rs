@@ -15,7 +15,7 @@ use crate::broker::wire::frame::{Head, Reply};
 use crate::broker::wire::records::{Fetched, fetch_response};
 
 /// The longest that a reader may wait: clients ask for half a second, and a client that is gone should not hold a thread for long.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 pub(super) fn answer(shared: &Shared, head: Head, mut request: FetchRequest) -> Reply {
     let wait_for = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX);

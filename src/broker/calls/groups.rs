@@ -18,13 +18,13 @@ use crate::broker::groups::{Caller, Group, JoinAsk, JoinReply, JoinStep};
 use crate::broker::state::{Shared, State, wait};
 
 /// How long a thread sits in a join or sync at most. Rebalances take less; a client that is gone should not hold it for ever.
-const WAIT_MAX: Duration = Duration::from_secs(600);
+const WAIT_MAX: Duration = Duration::from_mins(10);
 /// The name of a group is at most as long as that of a topic.
 const NAME_BYTES_MAX: usize = 249;
 
 pub(super) fn join(shared: &Shared, client: &Client, request: JoinGroupRequest, version: i16) -> JoinGroupResponse {
     let group = request.group_id.to_string();
-    let instance = request.group_instance_id.as_ref().map(|id| id.to_string());
+    let instance = request.group_instance_id.as_ref().map(ToString::to_string);
     let named = request.member_id.to_string();
     let ask = JoinAsk {
         member: named.clone(),
@@ -122,7 +122,7 @@ fn not_joined(fault: Fault, member: &str, version: i16) -> JoinGroupResponse {
 }
 
 pub(super) fn sync(shared: &Shared, request: SyncGroupRequest) -> SyncGroupResponse {
-    let instance = request.group_instance_id.as_ref().map(|id| id.to_string());
+    let instance = request.group_instance_id.as_ref().map(ToString::to_string);
     let caller = Caller { member: &request.member_id, instance: instance.as_deref(), generation: request.generation_id };
     let assignments =
         request.assignments.iter().map(|row| (row.member_id.to_string(), Bytes::copy_from_slice(&row.assignment))).collect();

@@ -140,6 +140,3 @@ fn encode(head: Head, response: &impl Encodable) -> Result<Reply, Refusal> {
     response.encode(&mut out, head.version).map_err(|_| Refusal::Unencodable { key: head.key, version: head.version })?;
     Ok(Reply::Whole(out))
 }
-
-#[cfg(test)]
-mod tests;

@@ -74,12 +74,11 @@ impl Group {
 
     /// A group has one type of protocol, and all members have one protocol in common.
     fn check_protocols(&self, ask: &JoinAsk) -> Result<(), Fault> {
-        let others = || self.members.iter().filter(|member| member.id != ask.member);
-        let shared = |name: &String| others().all(|member| member.supports(name));
-        let alone = others().next().is_none();
+        // A member that comes again counts with what it had, in Kafka too: it cannot change to something else altogether.
+        let shared = |name: &String| self.members.iter().all(|member| member.supports(name));
         let fits = !ask.protocols.is_empty()
             && !ask.protocol_type.is_empty()
-            && (alone || ask.protocol_type == self.protocol_type)
+            && (self.members.is_empty() || ask.protocol_type == self.protocol_type)
             && ask.protocols.iter().any(|(name, _)| shared(name));
         if fits { Ok(()) } else { Err(Fault::InconsistentGroupProtocol) }
     }

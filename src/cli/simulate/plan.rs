@@ -44,7 +44,7 @@ impl Plan {
     pub(super) fn new(args: &PlanArgs, config: &Config, now_ms: i64) -> Result<Self, PlanError> {
         let devices = args.fleet.or(args.devices).unwrap_or(config.simulate.fleet);
         let interval_us = match args.rate {
-            Some(RateArg::PerSecond(rate)) => (f64::from(devices) * 1e6 / rate).round() as u64,
+            Some(RateArg::PerSecond(rate)) => whole(f64::from(devices) * 1e6 / rate),
             Some(RateArg::Max) | None => micros(args.interval.unwrap_or(config.simulate.interval)),
         };
         let is_live = args.start.is_none();
@@ -86,7 +86,7 @@ fn check_past(args: &PlanArgs, fleet: &FleetOptions, now_ms: i64) -> Result<(), 
         return Err(PlanError::FutureStart);
     }
     let seconds = (now_ms - start_ms) as f64 / 1e3;
-    let fitting = (seconds * fleet.messages_per_second()) as u64;
+    let fitting = whole((seconds * fleet.messages_per_second()).floor());
     match args.messages {
         Some(wanted) if args.speed == Speed::Max && wanted > fitting => Err(PlanError::PastThePresent { fitting, wanted }),
         _ => Ok(()),
@@ -113,6 +113,12 @@ fn rates(args: &PlanArgs) -> Rates {
     }
 }
 
+/// The nearest whole number of one that is not negative.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a cast from float saturates
+pub(super) fn whole(number: f64) -> u64 {
+    number.round() as u64
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -122,7 +128,7 @@ fn millis(duration: Duration) -> i64 {
 }
 
 /// The present, ms since the epoch.
-pub(super) fn now_ms() -> i64 {
+pub(in crate::cli) fn now_ms() -> i64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
@@ -131,7 +137,7 @@ pub(super) fn parse_preset(text: &str) -> Result<u32, String> {
     text.parse().ok().filter(known).ok_or_else(|| format!("presets are {PRESETS:?}; --devices takes any number"))
 }
 
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration: jiff::SignedDuration =
         text.parse().map_err(|_| format!("`{text}` is no duration; write 500ms, 10s, 1m or 2h"))?;
     match Duration::try_from(duration) {

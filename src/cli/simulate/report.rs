@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::super::live::grouped;
+use super::plan::whole;
 use crate::batch::Table;
 use crate::simulate::{Metrics, Summary};
 
@@ -81,14 +82,14 @@ pub(super) fn print(summary: &Summary, topic: &str) {
     }
 }
 
-pub(super) fn lines(summary: &Summary, topic: &str) -> Vec<String> {
+pub(in crate::cli) fn lines(summary: &Summary, topic: &str) -> Vec<String> {
     let seconds = summary.elapsed.as_secs_f64();
     let mut lines = vec![
         format!(
             "sent       {} messages, {:.1} MB, to {topic} in {seconds:.1} s: {} msg/s",
             grouped(summary.sent),
             summary.sent_bytes as f64 / 1e6,
-            grouped((summary.sent as f64 / seconds.max(1e-3)) as u64)
+            grouped(whole(summary.sent as f64 / seconds.max(1e-3)))
         ),
         format!("delivered  {}, failed {}", grouped(summary.delivered), grouped(summary.failed)),
     ];

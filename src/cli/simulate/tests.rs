@@ -122,7 +122,10 @@ fn every_message_is_where_its_label_says() {
     assert_eq!(offsets.values().map(Vec::len).sum::<usize>(), 20_000);
     for of_partition in offsets.values_mut() {
         of_partition.sort_unstable();
-        assert!(of_partition.iter().copied().eq(0..of_partition.len() as i64), "offsets without gaps, each once");
+        assert!(
+            of_partition.iter().copied().eq(0..i64::try_from(of_partition.len()).unwrap()),
+            "offsets without gaps, each once"
+        );
     }
     broker.stop();
 }

@@ -47,7 +47,7 @@ pub struct Assignment {
 #[error(
     "{source_partition}: the committed offset {offset} was not set by Corelane (its metadata is {metadata:?}), and a lake can only go on \
      from the end of its own last epoch. Remedy: stop all members of the group, then \
-     `corelane groups reset --topic {topic} --partition {partition} --to {offset} --reason WHY`",
+     `corelane groups reset --group <kafka.group> --topic {topic} --partition {partition} --to {offset} --reason WHY`",
     topic = source_partition.topic,
     partition = source_partition.partition
 )]

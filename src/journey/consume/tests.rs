@@ -6,7 +6,8 @@ fn source() -> TopicPartition {
 }
 
 fn rows(offsets: &[i64]) -> RawBatch<'static> {
-    let row = |&offset: &i64| RawRow { offset, kafka_time_ms: 1_000 + offset, key: None, value: Some(b"{}"), headers: Headers::NONE };
+    let row =
+        |&offset: &i64| RawRow { offset, kafka_time_ms: 1_000 + offset, key: None, value: Some(b"{}"), headers: Headers::NONE };
     RawBatch { source: source(), rows: offsets.iter().map(row).collect(), ingest_time_us: 5_000_000 }
 }
 
@@ -70,7 +71,10 @@ fn an_offset_that_somebody_else_set_is_refused_with_the_remedy() {
         let mut assignment = Assignment::default();
         assignment.given(&[source()]);
         let error = assignment.found(&committed(Some(7), metadata)).unwrap_err();
-        assert!(error.to_string().contains("corelane groups reset --topic device-data --partition 3 --to 7"), "{error}");
+        assert!(
+            error.to_string().contains("corelane groups reset --group <kafka.group> --topic device-data --partition 3 --to 7"),
+            "{error}"
+        );
     }
 }
 

@@ -37,7 +37,10 @@ pub fn recover<S: Storage, T: Transaction>(
     let (old, young): (BTreeMap<_, _>, BTreeMap<_, _>) =
         epochs.into_iter().partition(|(epoch, _)| made_at_ms(*epoch) < horizon_ms);
     for staged in old.values() {
-        party.storage.quarantine(staged, "the epoch is older than the records of the epochs topic, so nobody can say whether it was committed")?;
+        party.storage.quarantine(
+            staged,
+            "the epoch is older than the records of the epochs topic, so nobody can say whether it was committed",
+        )?;
         recovered.quarantined += 1;
     }
     let Some((oldest, _)) = young.first_key_value() else {

@@ -15,7 +15,8 @@ use super::request::{Call, Requester, elements};
 impl<C: ClientContext> Requester<'_, C> {
     /// One setting of a topic, as the broker has it in force; None where it knows no such setting.
     pub(super) fn topic_config(&self, topic: &str, setting: &str, deadline: Instant) -> Result<Option<String>, KafkaError> {
-        let call = Call { name: "DescribeConfigs", operation: Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, subject: topic, deadline };
+        let call =
+            Call { name: "DescribeConfigs", operation: Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, subject: topic, deadline };
         let name = c_string("a topic's name", topic)?;
         let answer = self.ask(call, |client, options, queue| {
             // SAFETY: the name is copied; the resource is destroyed after the call, which copies it.

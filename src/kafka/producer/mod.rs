@@ -18,7 +18,7 @@ use rdkafka_sys as sys;
 
 use self::live::{Hold, Live};
 use super::contract::{CommitOffset, Transaction, TxClass, TxError, time_left};
-use super::error::{CloseLate, KafkaError, NativeError, tx_error};
+use super::error::{KafkaError, NativeError, tx_error};
 use super::member::Member;
 use super::native::{PartitionList, millis_left};
 use super::settings::{ClientSettings, Role};
@@ -83,15 +83,6 @@ impl LaneProducer {
             }
         })?;
         Ok(producer)
-    }
-
-    /// Closes the producer, waiting up to `deadline`; what is unsent is given up.
-    pub fn close(mut self, deadline: Instant) -> Result<(), CloseLate> {
-        let client = format!("producer of {}", self.name());
-        if self.hold.take().is_none_or(|hold| hold.close(deadline)) {
-            return Ok(());
-        }
-        Err(CloseLate { client, waiting_for: "a call of librdkafka that does not come back, or its threads" })
     }
 
     fn name(&self) -> String {
@@ -263,6 +254,10 @@ impl Transaction for LaneProducer {
                 result => return result,
             }
         }
+    }
+
+    fn close(&mut self, deadline: Instant) -> bool {
+        self.hold.take().is_none_or(|hold| hold.close(deadline))
     }
 
     fn commit_offsets_plain(&mut self, offsets: &[CommitOffset], member: &Member, deadline: Instant) -> Result<(), TxError> {

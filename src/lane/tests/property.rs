@@ -11,14 +11,35 @@ const NAMES: [&str; 3] = ["corelane.a.0", "corelane.a.1", "corelane.b.0"];
 
 #[derive(Clone, Debug)]
 enum Act {
-    Append { partition: usize, kind: u8 },
-    Turns { lane: usize, count: usize },
-    Kill { lane: usize },
-    Expel { lane: usize },
+    Append {
+        partition: usize,
+        kind: u8,
+    },
+    Turns {
+        lane: usize,
+        count: usize,
+    },
+    Kill {
+        lane: usize,
+    },
+    Expel {
+        lane: usize,
+    },
     /// Gives partition p to lane `owners[p]`.
-    Rebalance { owners: [usize; 3] },
-    FailCall { lane: usize, call: usize, class: usize, took_effect: bool },
-    FailStorage { lane: usize, step: usize, moment: usize },
+    Rebalance {
+        owners: [usize; 3],
+    },
+    FailCall {
+        lane: usize,
+        call: usize,
+        class: usize,
+        took_effect: bool,
+    },
+    FailStorage {
+        lane: usize,
+        step: usize,
+        moment: usize,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {

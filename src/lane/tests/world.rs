@@ -122,7 +122,14 @@ impl World {
         for source in &partitions {
             kafka.set_committed(source, 0, &CommitNote::Start { from: "earliest".into() }.to_metadata());
         }
-        Self { kafka, storages: BTreeMap::new(), partitions, batch_max: 7, exactly_once: true, epoch_interval: Duration::from_millis(5) }
+        Self {
+            kafka,
+            storages: BTreeMap::new(),
+            partitions,
+            batch_max: 7,
+            exactly_once: true,
+            epoch_interval: Duration::from_millis(5),
+        }
     }
 
     pub(super) fn storage(&mut self, writer: &str) -> MemoryStorage {
@@ -138,7 +145,8 @@ impl World {
     pub(super) fn append_reading(&self, partition: usize) {
         let offset = self.kafka.end(&self.partitions[partition]);
         let time = WALL_MS - 60_000 + offset;
-        let value = format!(r#"{{"device_id":"d{partition}","timestamp":{time},"sensors":{{"temperature":{{"value":{offset}.5}}}}}}"#);
+        let value =
+            format!(r#"{{"device_id":"d{partition}","timestamp":{time},"sensors":{{"temperature":{{"value":{offset}.5}}}}}}"#);
         self.append(partition, Some(value.as_bytes()));
     }
 
@@ -196,7 +204,11 @@ impl World {
     fn rules(&self) -> LaneRules {
         let catalog = Arc::new(crate::batch::SensorCatalog::default());
         LaneRules {
-            persist: PersistSettings { catalog: Arc::clone(&catalog), compression: PageCompression::default(), row_group_rows: 1_000 },
+            persist: PersistSettings {
+                catalog: Arc::clone(&catalog),
+                compression: PageCompression::default(),
+                row_group_rows: 1_000,
+            },
             publish: PublishSettings { rejects_topic: "corelane.rejects".into(), bytes_max: 1_000_000 },
             catalog,
             future_skew_ms: 30_000,
@@ -222,7 +234,8 @@ impl World {
         let mut rows: BTreeMap<(i32, i64), Vec<Table>> = BTreeMap::new();
         for storage in self.storages.values() {
             for (name, segment) in storage.revealed_segments() {
-                let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(segment.bytes)).unwrap().build().unwrap();
+                let reader =
+                    ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(segment.bytes)).unwrap().build().unwrap();
                 for batch in reader {
                     let batch = batch.unwrap();
                     let partitions = batch.column_by_name("partition").unwrap().as_primitive::<Int32Type>().clone();

@@ -2,6 +2,8 @@
 //!
 //! The functions work on a valid message, compact and with plain ASCII keys.
 
+use rand::RngCore;
+
 use crate::batch::RejectReason::{Empty, InvalidJson, InvalidUtf8, Tombstone, TrailingBytes};
 
 use super::super::random::Random;
@@ -128,5 +130,5 @@ fn utf16(bytes: &mut Vec<u8>, _random: &mut Random) {
 fn binary(bytes: &mut Vec<u8>, random: &mut Random) {
     bytes.clear();
     bytes.push(0x85);
-    bytes.extend((0..64).map(|_| random.below(256) as u8));
+    bytes.extend((0..64).map(|_| random.next_u64().to_le_bytes()[7]));
 }

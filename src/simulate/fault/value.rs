@@ -84,6 +84,7 @@ fn impossible(draft: &mut Draft<'_>, sign: i64) -> bool {
     let Some(sensor) = draft.any_number() else { return false };
     let spec = &SENSORS[sensor];
     let bound = if sign > 0 { spec.range.1 } else { spec.range.0 };
+    #[allow(clippy::cast_possible_truncation)] // ranges are small
     let scaled = (bound * spec.scale).round() as i64 + sign * draft.random.between(1, 100_000);
     draft.reading.values[sensor] = scaled;
     draft.expected.sensors[sensor] = measured(sensor, value_of(sensor, scaled));

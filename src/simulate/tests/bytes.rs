@@ -138,7 +138,8 @@ fn numbers_are_written_as_they_are() {
     push_signed(&mut out, i64::MIN);
     assert_eq!(out, i64::MIN.to_string().as_bytes());
     for scaled in -30_000_i64..30_000 {
-        assert_eq!(fixed(scaled, 2).parse::<f64>().unwrap(), scaled as f64 / 100.0);
+        // To the last bit.
+        assert_eq!(fixed(scaled, 2).parse::<f64>().unwrap().to_bits(), (scaled as f64 / 100.0 + 0.0).to_bits());
     }
 }
 

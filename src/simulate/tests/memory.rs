@@ -52,19 +52,19 @@ impl Deliver for MemoryKafka {
         if self.refuse_from.is_some_and(|seq| message.seq >= seq) {
             return Err(DeliverError { seq: message.seq, reason: "the topic is gone".into() });
         }
-        let delivery = if self.fail_every.is_some_and(|every| message.seq % every == 0) {
+        let delivery = if self.fail_every.is_some_and(|every| message.seq.is_multiple_of(every)) {
             Delivery::Failed { reason: "message timed out".into() }
         } else {
             let partition = (murmur2(message.key) & 0x7FFF_FFFF) as usize % self.partitions.len();
             let log = &mut self.partitions[partition];
             log.push((message.seq, message.value.map(<[u8]>::to_vec)));
-            Delivery::Stored { partition: i32::try_from(partition).unwrap(), offset: log.len() as i64 - 1 }
+            Delivery::Stored { partition: i32::try_from(partition).unwrap(), offset: i64::try_from(log.len()).unwrap() - 1 }
         };
         let report = DeliveryReport { seq: message.seq, delivery };
-        if message.seq % 3 == 0 {
-            self.reports.push_front(report)
+        if message.seq.is_multiple_of(3) {
+            self.reports.push_front(report);
         } else {
-            self.reports.push_back(report)
+            self.reports.push_back(report);
         }
         self.largest_queue = self.largest_queue.max(self.reports.len());
         Ok(())

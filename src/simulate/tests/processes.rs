@@ -27,10 +27,9 @@ fn sensors_are_those_of_the_default_catalogue() {
 fn healthy_values_stay_in_range_and_return_to_their_mean() {
     let fleet = FleetOptions { devices: 50, mix: NESTED, interval_us: 60_000_000, ..options(Rates::NONE) };
     let messages = sent(fleet, 50 * 1_440);
-    for sensor in 0..NUMBER_COUNT {
+    for (sensor, spec) in SENSORS.iter().enumerate().take(NUMBER_COUNT) {
         let values: Vec<f64> = messages.iter().filter_map(|message| message.label.expected.sensors[sensor].value).collect();
         assert_eq!(values.len(), messages.len());
-        let spec = &SENSORS[sensor];
         assert!(values.iter().all(|value| (spec.low..=spec.high).contains(value)), "{}", spec.name);
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         assert!((mean - spec.mean).abs() < spec.device_offset * 0.5 + spec.deviation, "{}: mean {mean}", spec.name);
