@@ -11,7 +11,7 @@ use crate::journey::settle::{Party, Recovered, SettleError, recover};
 use crate::kafka::{
     Admin, ClientSettings, CommitOffset, Committed, Delivery, Isolation, KafkaError, LaneProducer, NewTopic, OffsetSpec,
 };
-use crate::lake::{Lake, LakeError, OpenOptions};
+use crate::lake::{Lake, LakeError, OpenOptions, Storage as _};
 
 /// How long Kafka may take to answer at the start; a cluster that just boots needs some seconds.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -86,7 +86,7 @@ pub(super) fn prepare(config: &Config) -> Result<Prepared, PrepareError> {
         dead_letter_bytes_max: message_bytes_max + DEAD_LETTER_EXTRA,
     };
     make_output_topics(config, &admin, &prepared, partitions, deadline)?;
-    recover_writers_without_lane(config, &prepared)?;
+    recover_writers(config, &prepared)?;
     set_start_offsets(config, &admin, &prepared)?;
     Ok(prepared)
 }
@@ -142,16 +142,26 @@ fn make_output_topics(
     Ok(())
 }
 
-/// Lanes that are configured recover their own writer when they start; the others have nobody else.
-fn recover_writers_without_lane(config: &Config, prepared: &Prepared) -> Result<(), PrepareError> {
+/// Recovers the writers whom no lane will recover, and those that left something staged. A lane would recover its own, but later: a
+/// writer that was killed inside a transaction makes Kafka keep the group's offsets back until the transaction is ended, and these are
+/// asked for first. All at once: each takes up to a second.
+fn recover_writers(config: &Config, prepared: &Prepared) -> Result<(), PrepareError> {
     let lanes: Vec<String> = (0..config.lanes.cores.len()).map(|lane| prepared.lake.writer(&config.kafka.group, lane)).collect();
+    let mut writers = Vec::new();
     for writer in prepared.lake.writers_of_instance()? {
-        if !lanes.contains(&writer) {
-            let mut party = party_of(config, prepared, &writer)?;
-            recover_writer(&mut party)?;
+        if !lanes.contains(&writer) || !prepared.lake.storage(&writer)?.staged()?.is_empty() {
+            writers.push(writer);
         }
     }
-    Ok(())
+    let recover_one = &|writer: &str| -> Result<(), PrepareError> {
+        let mut party = party_of(config, prepared, writer)?;
+        recover_writer(&mut party)?;
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = writers.iter().map(|writer| scope.spawn(move || recover_one(writer))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// The storage and the producer of a writer; making the producer ends what was under way under its id.
