@@ -19,6 +19,8 @@ use crate::support::process::{Process, files_below};
 const KILLS: u64 = 8;
 /// Of this many kills at least one must fall into a settle: 5 of 20.
 const KILLS_A_SETTLE: u64 = 4;
+/// Kafka ends a dead writer's transaction after 15 s and more, and keeps the group's offsets back until then. A start ends it by itself.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(12);
 const SETTINGS: [&str; 5] = ["--quiet", "--set", "epoch.interval=500ms", "--set", "lanes.count=2"];
 
 /// What the kills met.
@@ -28,6 +30,8 @@ struct Tally {
     /// Epochs that recovery found committed, and found not to be.
     revealed: u64,
     discarded: u64,
+    /// The longest from a start to its first staged file.
+    slowest_start: Duration,
 }
 
 fn survives(kind: Kind) {
@@ -59,19 +63,22 @@ fn survives(kind: Kind) {
     last.wait_success(PATIENCE);
     tally.count(&last.stderr());
     println!("{kind:?}, {kills} kills, seed {seed}: {tally:?}; {}", audit(&stage, messages).line());
+    assert!(tally.slowest_start < TRANSACTION_TIMEOUT, "a start waited until its predecessor's transaction timed out: {tally:?}");
     assert!(tally.inside_settle >= kills / KILLS_A_SETTLE, "too few kills fell into a settle: {tally:?} of {kills}");
 }
 
-/// Waits for a file that this run has staged, and then some milliseconds.
-fn follow_a_settle(stage: &Stage, run: &mut Process, random: &mut SmallRng) {
+/// Waits for a file that this run has staged, and then some milliseconds. Gives how long the file was waited for.
+fn follow_a_settle(stage: &Stage, run: &mut Process, random: &mut SmallRng) -> Duration {
     let before = staged(stage);
-    let deadline = Instant::now() + PATIENCE;
+    let began = Instant::now();
     while staged(stage).is_subset(&before) {
-        assert!(run.is_running() && Instant::now() < deadline, "no settle:\n{}", run.stderr());
+        assert!(run.is_running() && began.elapsed() < PATIENCE, "no settle:\n{}", run.stderr());
         // A settle is a matter of milliseconds: looked at more often than `wait_for` does.
         std::thread::sleep(Duration::from_micros(200));
     }
+    let waited = began.elapsed();
     std::thread::sleep(Duration::from_micros(random.random_range(0..12_000)));
+    waited
 }
 
 /// The moment itself is what is random here; nothing is waited for.
