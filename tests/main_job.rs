@@ -21,6 +21,8 @@ mod records;
 mod refusals;
 #[path = "main_job/reproduce.rs"]
 mod reproduce;
+#[path = "main_job/sharing.rs"]
+mod sharing;
 #[path = "main_job/stage.rs"]
 mod stage;
 #[path = "main_job/stop.rs"]

@@ -179,3 +179,8 @@ pub(crate) fn said(output: &str, label: &str) -> String {
     let line = output.lines().find_map(|line| line.strip_prefix(label));
     line.unwrap_or_else(|| panic!("no line begins with {label:?}:\n{output}")).trim().to_owned()
 }
+
+/// How many messages a simulator that has ended says it sent: `sent       19,340 messages, …`.
+pub(crate) fn sent(output: &str) -> u64 {
+    said(output, "sent").split(' ').next().unwrap().replace(',', "").parse().unwrap()
+}

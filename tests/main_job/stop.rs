@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::audit::audit;
-use crate::stage::{Kind, PATIENCE, Stage, said, seed};
+use crate::stage::{Kind, PATIENCE, Stage, seed, sent};
 use crate::support::kafka::ApacheKafka;
 use crate::support::process::Process;
 use crate::support::wait::free_port;
@@ -50,11 +50,10 @@ fn stops_and_goes_on(kind: Kind) {
     }
     let generations_after = generations(&stage);
     simulator.signal(libc::SIGINT);
-    let sent = said(&simulator.wait_success(PATIENCE), "sent");
+    let messages = sent(&simulator.wait_success(PATIENCE));
     run.signal(libc::SIGTERM);
     run.wait_success(PATIENCE);
     stage.run_to_end(&["--set", "lanes.count=2"]);
-    let messages: u64 = sent.split(' ').next().unwrap().replace(',', "").parse().unwrap();
     println!(
         "{kind:?}, seed {seed}: first message {first:.1?} after the first start; stopped within {stops:.1?}, first message of the next \
          run after {takeovers:.1?}; generations {generations_before:?} before and {generations_after:?} after; {}",
