@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use super::exit::OrExit as _;
 use super::run::{STOP_DEADLINE, outcome, start_logs, watch};
-use super::signals::stop_on_signals;
+use super::signals::Signals;
 use super::simulate::deliver::KafkaDeliver;
 use super::simulate::plan::{now_ms, parse_duration};
 use super::simulate::report;
@@ -28,8 +28,6 @@ const TOPIC: &str = "device-data";
 const MARKER: &str = "_corelane/demo";
 /// Commits often enough that a newcomer sees files within seconds.
 const EPOCH_INTERVAL: Duration = Duration::from_secs(5);
-/// How long the lanes may take to read what the fleet has sent, once it is silent.
-const CATCH_UP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Runs until Ctrl-C, or for --duration; then the lanes read what is left, settle, and the sums are printed.
 #[derive(Debug, clap::Args)]
@@ -69,7 +67,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    let stop = stop_on_signals().or_exit(Exit::Io)?;
+    let signals = Signals::listen().or_exit(Exit::Io)?;
     let replaced = make_room(&args.lake)?;
     let broker = Broker::start(BrokerOptions { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..BrokerOptions::default() });
     let broker = broker.or_exit(Exit::Unavailable)?;
@@ -78,6 +76,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     start_logs(&config)?;
 
     let mut crew = Crew::start(config).or_exit(Exit::Unavailable)?;
+    let stop = signals.stop_in_order();
     std::fs::write(args.lake.join(MARKER), "made by corelane demo\n")
         .context("cannot mark the lake as a demo's")
         .or_exit(Exit::Io)?;
@@ -91,14 +90,15 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let fleet = start_fleet(&args, &broker, Arc::clone(&fleet_stop))?;
     let mut failed = watch(&mut crew, &stop, args.duration.map(|duration| began + duration), None, !args.quiet);
 
+    let deadline = Instant::now() + STOP_DEADLINE;
     fleet_stop.store(true, Ordering::Release);
     let sent = fleet.join().map_err(|_| anyhow::anyhow!("the simulator panicked; please report this"))??;
     if failed.is_none() {
-        let ends = crew.ends(Instant::now() + STOP_DEADLINE).or_exit(Exit::Unavailable)?;
-        let until = Instant::now() + CATCH_UP_DEADLINE;
-        failed = watch(&mut crew, &Arc::default(), Some(until), Some(&ends), false);
+        let ends = crew.ends(deadline).or_exit(Exit::Unavailable)?;
+        // A first signal has ended the fleet; the lanes still read what it has sent. A second one ends the program.
+        failed = watch(&mut crew, &Arc::default(), Some(deadline), Some(&ends), false);
     }
-    let stopped = crew.stop(Instant::now() + STOP_DEADLINE);
+    let stopped = crew.stop(deadline.max(Instant::now() + STOP_DEADLINE / 3));
     stop_server(server);
     println!();
     for line in report::lines(&sent, TOPIC) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::config::Files;
 use super::exit::OrExit as _;
 use super::live::LiveLine;
-use super::signals::{StopFlag, stop_on_signals};
+use super::signals::{Signals, StopFlag};
 use super::summary;
 use super::view::{CrewView, start_server, stop_server};
 use super::{Exit, Failure};
@@ -33,7 +33,7 @@ refused, 78 the configuration is wrong.")]
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,
-    /// Ends once every message that was there at the start is committed
+    /// Ends once every message that was there at the start is committed, by this process or by others of its group
     #[arg(long)]
     until_end: bool,
     /// Ends after so many seconds
@@ -47,9 +47,10 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let config = args.files.load()?;
     start_logs(&config)?;
-    let stop = stop_on_signals().or_exit(Exit::Io)?;
+    let signals = Signals::listen().or_exit(Exit::Io)?;
     let began = Instant::now();
     let mut crew = Crew::start(config).or_exit(Exit::Unavailable)?;
+    let stop = signals.stop_in_order();
     let view = CrewView::of(&crew);
     let server = start_server(crew.config(), Arc::clone(&view));
     let ends = if args.until_end { Some(crew.ends(Instant::now() + STOP_DEADLINE).or_exit(Exit::Unavailable)?) } else { None };

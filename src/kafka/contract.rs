@@ -29,8 +29,8 @@ pub enum IntakeEvent {
     Assigned(Vec<TopicPartition>),
     /// The group wants the assignment back and waits for [`Intake::unassign`]. `lost`: it is gone already, commits will be fenced.
     Revoked { partitions: Vec<TopicPartition>, lost: bool },
-    /// The answer to [`Intake::request_committed`].
-    Committed(Vec<Committed>),
+    /// The answer to the [`Intake::request_committed`] of that number. An earlier one may be out of date.
+    Committed { request: u64, committed: Vec<Committed> },
     /// That request failed for good (its own retries are over).
     CommittedFailed(String),
     /// A partition's end was reached: `next` is the offset that the next message will have at least.
@@ -74,7 +74,7 @@ pub trait Intake {
     fn clear_wake(&mut self);
 
     /// Asks for the group's committed, stable offsets (KIP-447); the answer comes as an event.
-    fn request_committed(&mut self, partitions: &[TopicPartition]);
+    fn request_committed(&mut self, request: u64, partitions: &[TopicPartition]);
 
     /// Reads on from these offsets; replaces what was assigned (an assignment with other offsets is a rewind).
     fn assign(&mut self, starts: &[(TopicPartition, i64)]) -> Result<(), TxError>;
@@ -150,7 +150,15 @@ pub trait Transaction: Send {
 
     /// The values of all committed records (read_committed) of one key in `topic` with a Kafka time of at least `since_ms`, read up
     /// to the high watermark as it was at the call (asked with read_uncommitted: the last stable offset may lie before our record).
-    fn read_committed(&mut self, topic: &str, key: &[u8], since_ms: i64, deadline: Instant) -> Result<Vec<Vec<u8>>, TxError>;
+    fn read_committed(&mut self, topic: &str, key: &[u8], since_ms: i64, deadline: Instant) -> Result<Testimony, TxError>;
+}
+
+/// What the epochs topic says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Testimony {
+    pub values: Vec<Vec<u8>>,
+    /// Whether the topic still has everything since the time that was asked for: then what is not among the values never was.
+    pub complete: bool,
 }
 
 /// How long until `deadline`, zero when it has passed.

@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::{CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Transaction, TxClass, TxError};
+use super::{CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Testimony, Transaction, TxClass, TxError};
 use crate::batch::{Headers, OutRecord, RawBatch, RawRow, TopicPartition};
 
 /// One input record.
@@ -61,6 +61,7 @@ struct State {
     producers: BTreeMap<String, u64>,
     open: BTreeMap<String, OpenTransaction>,
     output: Vec<OutRecord>,
+    output_expired: bool,
     faults: Vec<Fault>,
 }
 
@@ -109,6 +110,13 @@ impl MemoryKafka {
     /// All committed output records, in order.
     pub fn output(&self) -> Vec<OutRecord> {
         self.state().output.clone()
+    }
+
+    /// Retention: the output log forgets what it has, and can be no witness of it any more.
+    pub fn expire_output(&self) {
+        let mut state = self.state();
+        state.output.clear();
+        state.output_expired = true;
     }
 
     /// The next `call` of this writer fails with `class`; `took_effect`: after it did its work.
@@ -280,7 +288,7 @@ impl Intake for MemoryIntake {
 
     fn clear_wake(&mut self) {}
 
-    fn request_committed(&mut self, partitions: &[TopicPartition]) {
+    fn request_committed(&mut self, request: u64, partitions: &[TopicPartition]) {
         let state = self.kafka.state();
         let committed = partitions
             .iter()
@@ -289,7 +297,7 @@ impl Intake for MemoryIntake {
                 Committed { source: source.clone(), offset, metadata }
             })
             .collect();
-        self.events.push(IntakeEvent::Committed(committed));
+        self.events.push(IntakeEvent::Committed { request, committed });
     }
 
     fn assign(&mut self, starts: &[(TopicPartition, i64)]) -> Result<(), TxError> {
@@ -326,8 +334,10 @@ impl Intake for MemoryIntake {
 
     fn member(&self) -> Result<MemoryMember, TxError> {
         let state = self.kafka.state();
-        let generation = state.members.get(&self.name).map_or(-1, |member| member.generation);
-        Ok(MemoryMember { name: self.name.clone(), generation })
+        match state.members.get(&self.name).map(|member| member.generation) {
+            Some(generation) if generation >= 0 => Ok(MemoryMember { name: self.name.clone(), generation }),
+            _ => Err(refused(TxClass::Abort, "member", "_NO_MEMBER")),
+        }
     }
 
     fn watermarks(&self, source: &TopicPartition) -> Option<(i64, i64)> {
@@ -461,10 +471,10 @@ impl Transaction for MemoryTransaction {
         })
     }
 
-    fn read_committed(&mut self, topic: &str, key: &[u8], _since_ms: i64, _deadline: Instant) -> Result<Vec<Vec<u8>>, TxError> {
+    fn read_committed(&mut self, topic: &str, key: &[u8], _since_ms: i64, _deadline: Instant) -> Result<Testimony, TxError> {
         self.call("read_committed", |state, _| {
             let ours = state.output.iter().filter(|record| &*record.topic == topic && record.key.as_deref() == Some(key));
-            Ok(ours.filter_map(|record| record.value.clone()).collect())
+            Ok(Testimony { values: ours.filter_map(|record| record.value.clone()).collect(), complete: !state.output_expired })
         })
     }
 }

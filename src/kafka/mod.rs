@@ -18,7 +18,9 @@ mod settings;
 
 pub use admin::{Admin, GroupState, Isolation, NewTopic, OffsetSpec, PartitionDescription, TopicDescription, TopicSummary};
 pub use consumer::{BATCH_MESSAGES, GroupMember, LaneBatch, LaneConsumer};
-pub use contract::{CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Transaction, TxClass, TxError, time_left};
+pub use contract::{
+    CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Testimony, Transaction, TxClass, TxError, time_left,
+};
 pub use error::{CloseLate, KafkaError};
 pub use member::Member;
 pub use memory::{MemoryBatch, MemoryIntake, MemoryKafka, MemoryMember, MemoryRecord, MemoryTransaction};

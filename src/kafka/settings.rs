@@ -120,6 +120,7 @@ const LANE_PRODUCER: &[Setting] = &[
         "15000",
         "how long the next owner of a partition waits after kill -9; above the settle's own deadline",
     ),
+    set("partitioner", "murmur2_random", "the Java client's choice of partition: a dead letter goes where its key went"),
     set(
         "message.max.bytes",
         "104857600",

@@ -48,6 +48,9 @@ pub trait Storage: Send {
     /// Moves staged segments that cannot be judged out of the way, and keeps them.
     fn quarantine(&mut self, staged: &[Staged], why: &str) -> Result<(), LakeError>;
 
+    /// Whether a segment is visible under this path (of [`Storage::visible_path`]).
+    fn is_visible(&self, path: &str) -> bool;
+
     /// The path under the lake that a revealed segment has, for the epoch record: `readings/date=…/hour=…/….parquet`.
     fn visible_path(&self, name: &SegmentName) -> String;
 }

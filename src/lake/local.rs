@@ -160,6 +160,10 @@ impl Storage for LocalStorage {
         sync_dir(&self.staging)
     }
 
+    fn is_visible(&self, path: &str) -> bool {
+        self.root.join(path).is_file()
+    }
+
     fn visible_path(&self, name: &SegmentName) -> String {
         visible_path(name, &self.writer)
     }

@@ -229,6 +229,10 @@ impl Storage for MemoryStorage {
         })
     }
 
+    fn is_visible(&self, path: &str) -> bool {
+        self.state().revealed.keys().any(|name| visible_path(name, &self.writer) == path)
+    }
+
     fn visible_path(&self, name: &SegmentName) -> String {
         visible_path(name, &self.writer)
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::journey::{Lane, LaneEnd, LaneParts, LaneRules};
 use super::pin::pin_to;
-use super::prepare::{PrepareError, Prepared, party_of, prepare, recover_writer};
+use super::prepare::{LaneParty, PrepareError, Prepared, party_of, prepare, recover_writer};
 use super::runtime::{EpollHost, block_on};
 use super::settler::ThreadSettler;
 use super::{EpochIdentity, LaneControl};
@@ -19,7 +19,7 @@ use crate::journey::persist::{PageCompression, PersistSettings};
 use crate::journey::publish::PublishSettings;
 use crate::journey::settle::SettleRules;
 use crate::kafka::{Admin, ClientSettings, GroupMember, Intake, Isolation, KafkaError, LaneConsumer, OffsetSpec};
-use crate::telemetry::{LaneMetrics, Metrics};
+use crate::telemetry::{LaneMetrics, LaneState, Metrics};
 
 /// Of steps 2 and 3 of a settle; below session (10 s) and transaction time-outs (15 s).
 const SETTLE_DEADLINE: Duration = Duration::from_secs(8);
@@ -31,6 +31,8 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 const REBUILDS_MAX: u32 = 5;
 /// A lane that ran this long is no longer in a row.
 const REBUILD_FORGIVEN: Duration = Duration::from_secs(300);
+/// Between two tries to rebuild a lane while Kafka does not answer.
+const REBUILD_PAUSE: Duration = Duration::from_secs(1);
 /// Rows of a Parquet row group: about 16 MB of buffers with the default sensors.
 const ROW_GROUP_ROWS: usize = 262_144;
 /// What decides flags, by version: stands in each segment and epoch record.
@@ -87,6 +89,8 @@ pub struct Crew {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     members: Vec<Member>,
+    /// When the group's committed offsets were asked for last.
+    asked_at: Option<Instant>,
 }
 
 /// What the lanes' threads share, none of it on the hot path.
@@ -99,13 +103,14 @@ struct Shared {
 impl Crew {
     /// Prepares, and starts a thread a lane. The lanes join the group by themselves from here.
     pub fn start(config: Config) -> Result<Crew, CrewError> {
-        let prepared = prepare(&config)?;
+        let (prepared, parties) = prepare(&config)?;
         let shared = Arc::new(Shared { config, prepared, tally: Arc::new(Mutex::new(LedgerEntry::starting_at(0))) });
         let lanes = shared.config.lanes.cores.len();
         let metrics: Vec<Arc<LaneMetrics>> = (0..lanes).map(|lane| Arc::new(LaneMetrics::new(lane))).collect();
-        let mut crew = Crew { shared, metrics: Arc::new(Metrics::new(metrics)), members: Vec::with_capacity(lanes) };
-        for lane in 0..lanes {
-            let started = crew.start_lane(lane);
+        let mut crew =
+            Crew { shared, metrics: Arc::new(Metrics::new(metrics)), members: Vec::with_capacity(lanes), asked_at: None };
+        for (lane, party) in parties.into_iter().enumerate() {
+            let started = crew.start_lane(lane, party);
             if let Err(source) = started {
                 crew.stop(Instant::now() + CLOSE_DEADLINE);
                 return Err(CrewError::Thread { lane, source });
@@ -114,7 +119,7 @@ impl Crew {
         Ok(crew)
     }
 
-    fn start_lane(&mut self, lane: usize) -> std::io::Result<()> {
+    fn start_lane(&mut self, lane: usize, party: LaneParty) -> std::io::Result<()> {
         let control = Arc::new(LaneControl::new()?);
         let (shared, metrics) = (Arc::clone(&self.shared), Arc::clone(&self.metrics.lanes()[lane]));
         let lane_control = Arc::clone(&control);
@@ -123,7 +128,7 @@ impl Crew {
             if !pin_to(core) {
                 tracing::warn!(lane, core, "cannot pin the lane to its core; it runs all the same");
             }
-            keep_running(&shared, lane, &lane_control, &metrics)
+            keep_running(&shared, lane, party, &lane_control, &metrics)
         })?;
         self.members.push(Member { control, thread: Some(thread), end: None });
         Ok(())
@@ -171,11 +176,34 @@ impl Crew {
         Ok(ends)
     }
 
-    /// Whether the lanes of this process have read every partition up to these ends.
-    pub fn has_reached(&self, ends: &[(TopicPartition, i64)]) -> bool {
+    /// Whether every partition has been read up to these ends: by the lanes of this process, or, where another process of the group has
+    /// the partition, as far as the group has committed.
+    pub fn has_reached(&mut self, ends: &[(TopicPartition, i64)]) -> bool {
         let positions: Vec<_> = self.metrics.lanes().iter().flat_map(|lane| lane.partitions()).collect();
-        ends.iter()
-            .all(|(source, end)| *end == 0 || positions.iter().any(|gauges| gauges.source == *source && gauges.position >= *end))
+        let mut elsewhere = Vec::new();
+        for (source, end) in ends.iter().filter(|(_, end)| *end > 0) {
+            match positions.iter().find(|gauges| gauges.source == *source) {
+                Some(gauges) if gauges.position < *end => return false,
+                Some(_) => {}
+                None => elsewhere.push((source.clone(), *end)),
+            }
+        }
+        elsewhere.is_empty() || self.has_group_committed(&elsewhere)
+    }
+
+    /// Asks at most once a second; no answer is a no.
+    fn has_group_committed(&mut self, ends: &[(TopicPartition, i64)]) -> bool {
+        if self.asked_at.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {
+            return false;
+        }
+        self.asked_at = Some(Instant::now());
+        let sources: Vec<_> = ends.iter().map(|(source, _)| source.clone()).collect();
+        let Ok(admin) = Admin::new(&self.shared.prepared.clients) else { return false };
+        let committed = admin.committed(&self.shared.config.kafka.group, Some(&sources), Instant::now() + CLOSE_DEADLINE);
+        let committed = committed.unwrap_or_default();
+        ends.iter().all(|(source, end)| {
+            committed.iter().any(|entry| entry.source == *source && entry.offset.is_some_and(|offset| offset >= *end))
+        })
     }
 
     /// Asks all lanes to settle and end, waits until the deadline, and says what came of it.
@@ -214,11 +242,28 @@ impl Crew {
 }
 
 /// Runs a lane, with a new client where the old one is dead, until it is stopped or must not go on.
-fn keep_running(shared: &Shared, lane: usize, control: &Arc<LaneControl>, metrics: &Arc<LaneMetrics>) -> LaneEnd {
+fn keep_running(
+    shared: &Shared,
+    lane: usize,
+    party: LaneParty,
+    control: &Arc<LaneControl>,
+    metrics: &Arc<LaneMetrics>,
+) -> LaneEnd {
     let mut rebuilds = 0;
+    let mut party = Some(party);
     loop {
         let began = Instant::now();
-        let end = run_once(shared, lane, control, metrics).unwrap_or_else(|error| LaneEnd::Refused(error.to_string()));
+        let end = match party.take().map_or_else(|| party_again(shared, lane), Ok) {
+            Ok(party) => run_once(shared, lane, party, control, metrics),
+            // In a later life Kafka that does not answer is waited for, as it would be within a life.
+            Err(error) if !control.is_stopping() => {
+                tracing::warn!(lane, %error, "the lane cannot be rebuilt yet");
+                metrics.set_state(LaneState::Stalled, &error.to_string());
+                pause(control);
+                continue;
+            }
+            Err(error) => LaneEnd::Refused(error.to_string()),
+        };
         if began.elapsed() > REBUILD_FORGIVEN {
             rebuilds = 0;
         }
@@ -232,18 +277,26 @@ fn keep_running(shared: &Shared, lane: usize, control: &Arc<LaneControl>, metric
     }
 }
 
-/// One life of a lane: producer and recovery first, then the consumer joins, then the loop; and back in the order that lets nobody hang.
-fn run_once(
-    shared: &Shared,
-    lane: usize,
-    control: &Arc<LaneControl>,
-    metrics: &Arc<LaneMetrics>,
-) -> Result<LaneEnd, PrepareError> {
-    let Shared { config, prepared, tally } = shared;
-    let writer = prepared.lake.writer(&config.kafka.group, lane);
-    let mut party = party_of(config, prepared, &writer)?;
-    recover_writer(&mut party)?;
+/// Between two tries to rebuild a lane; a stop is heard within it.
+fn pause(control: &LaneControl) {
+    let until = Instant::now() + REBUILD_PAUSE;
+    while Instant::now() < until && !control.is_stopping() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
 
+/// Producer and recovery of a lane that has lived before.
+fn party_again(shared: &Shared, lane: usize) -> Result<LaneParty, PrepareError> {
+    let Shared { config, prepared, .. } = shared;
+    let mut party = party_of(config, prepared, &prepared.lake.writer(&config.kafka.group, lane))?;
+    recover_writer(&mut party)?;
+    Ok(party)
+}
+
+/// One life of a lane: the consumer joins, then the loop; and back in the order that lets nobody hang.
+fn run_once(shared: &Shared, lane: usize, party: LaneParty, control: &Arc<LaneControl>, metrics: &Arc<LaneMetrics>) -> LaneEnd {
+    let Shared { config, prepared, tally } = shared;
+    let writer = party.writer.clone();
     let identity = EpochIdentity {
         lake: prepared.lake.id().to_string(),
         writer: writer.clone(),
@@ -253,18 +306,21 @@ fn run_once(
         rules_version: RULES_VERSION.to_owned(),
     };
     let settle_rules = SettleRules { deadline: SETTLE_DEADLINE, exactly_once: config.kafka.delivery == Delivery::ExactlyOnce };
-    let thread = |source| CrewLife::Thread { lane, source };
+    let refused = |source| LaneEnd::Refused(CrewError::Thread { lane, source }.to_string());
     let settler = ThreadSettler::spawn(&format!("settle-{lane}"), party, settle_rules, Arc::new(identity), Arc::clone(control));
-    let settler = match settler.map_err(thread) {
+    let settler = match settler {
         Ok(settler) => settler,
-        Err(error) => return Ok(LaneEnd::Refused(error.to_string())),
+        Err(source) => return refused(source),
     };
     let member = GroupMember {
         group: config.kafka.group.clone(),
         instance: Some(writer),
         topics: config.kafka.topics.iter().map(ToString::to_string).collect(),
     };
-    let intake = LaneConsumer::join(&consumer_settings(config, prepared), &member)?;
+    let intake = match LaneConsumer::join(&consumer_settings(config, prepared), &member) {
+        Ok(intake) => intake,
+        Err(error) => return LaneEnd::Refused(error.to_string()),
+    };
     metrics.set_runtime("epoll");
     let rules = lane_rules(config, prepared);
     let ended = block_on(async {
@@ -284,13 +340,13 @@ fn run_once(
     });
     let (end, (intake, settler)) = match ended.and_then(|ended: std::io::Result<_>| ended) {
         Ok(ended) => ended,
-        Err(source) => return Ok(LaneEnd::Refused(CrewLife::Thread { lane, source }.to_string())),
+        Err(source) => return refused(source),
     };
     if let Err(late) = intake.close(Instant::now() + CLOSE_DEADLINE) {
         tracing::warn!(lane, %late, "closing");
     }
     drop(settler);
-    Ok(end)
+    end
 }
 
 /// The session time-out has a key of its own and is the consumer's alone; three heartbeats fit into it.
@@ -300,13 +356,6 @@ fn consumer_settings(config: &Config, prepared: &Prepared) -> ClientSettings {
     settings.properties.insert("session.timeout.ms".into(), session_ms.to_string());
     settings.properties.insert("heartbeat.interval.ms".into(), (session_ms / 3).min(3_000).to_string());
     settings
-}
-
-/// The host refused something that a lane cannot do without.
-#[derive(Debug, thiserror::Error)]
-enum CrewLife {
-    #[error("lane {lane} cannot run: {source}. See the limits of threads and file descriptors (ulimit -u, ulimit -n)")]
-    Thread { lane: usize, source: std::io::Error },
 }
 
 fn lane_rules(config: &Config, prepared: &Prepared) -> LaneRules {

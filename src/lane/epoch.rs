@@ -50,9 +50,14 @@ impl OpenEpoch {
 
     /// Encoded Parquet and pending output.
     pub(super) fn bytes(&mut self) -> usize {
+        self.segments.encoded_bytes() + self.pending_bytes()
+    }
+
+    /// What waits to be sent to Kafka.
+    pub(super) fn pending_bytes(&mut self) -> usize {
         self.dead_letter_bytes += self.dead_letters[self.dead_letters_counted..].iter().map(OutRecord::bytes).sum::<usize>();
         self.dead_letters_counted = self.dead_letters.len();
-        self.segments.encoded_bytes() + self.dead_letter_bytes
+        self.dead_letter_bytes
     }
 
     pub(super) fn close<M>(self, offsets: Vec<CommitOffset>, member: M, closed_at_ms: i64) -> ClosedEpoch<M> {

@@ -12,8 +12,10 @@ use crate::telemetry::{EpochOutcome, ErrorKind};
 
 /// An aborted epoch is sent again after this, and after twice as long each time,
 const AGAIN_FIRST: Duration = Duration::from_millis(50);
-/// up to this.
+/// up to this,
 const AGAIN_LAST: Duration = Duration::from_secs(5);
+/// and so often, two minutes in all: Kafka that answers and still refuses will go on doing so (a limit of the topic, an ACL).
+const ATTEMPTS_MAX: u32 = 30;
 
 impl<I, H, S> Lane<I, H, S>
 where
@@ -41,7 +43,9 @@ where
                     self.assignment.revoked(lost);
                     self.drain_until.get_or_insert(self.host.now() + self.rules.drain_deadline);
                 }
-                IntakeEvent::Committed(committed) => match self.assignment.found(&committed) {
+                // An earlier answer may be older than what another lane has committed since.
+                IntakeEvent::Committed { request, .. } if request != self.request => {}
+                IntakeEvent::Committed { committed, .. } => match self.assignment.found(&committed) {
                     Ok(None) => {}
                     Ok(Some(starts)) => self.intake.assign(&starts).map_err(rebuild)?,
                     Err(foreign) => return Err(LaneEnd::Refused(foreign.to_string())),
@@ -57,7 +61,14 @@ where
                 }
                 IntakeEvent::PartitionFailed { source, reason } => {
                     self.metrics.error(ErrorKind::Consume);
-                    return Err(LaneEnd::Refused(format!("{source}: {reason}")));
+                    return Err(LaneEnd::Refused(format!(
+                        "{source} cannot be read on from offset {}: {reason}. Where retention was faster than we were, that span is lost to \
+                         us: `corelane groups reset --group <kafka.group> --topic {} --partition {} --to earliest --reason WHY` goes on \
+                         from what is still there",
+                        self.assignment.position_mut(&source).and_then(|position| position.next()).unwrap_or_default(),
+                        source.topic,
+                        source.partition,
+                    )));
                 }
                 IntakeEvent::Trouble(text) => {
                     self.metrics.error(ErrorKind::Consume);
@@ -75,7 +86,8 @@ where
     /// Asks for the committed offsets, once nothing settles any more: an epoch under way could still move them.
     fn find_offsets(&mut self) {
         if self.assignment.phase() == Phase::Finding && self.settling.is_none() {
-            self.intake.request_committed(&self.assignment.partitions());
+            self.request += 1;
+            self.intake.request_committed(self.request, &self.assignment.partitions());
         }
     }
 
@@ -86,8 +98,11 @@ where
         if lost || late {
             self.forget_open(if lost { "the partitions were lost" } else { "the drain took too long" });
         }
-        // Past the deadline the partitions go although an epoch is in doubt: its commit is fenced by then, or it is there.
+        // Past the deadline the partitions go although an epoch is in doubt: whoever gets them asks for stable offsets, and those are known
+        // only when its transaction has ended.
         if self.open.is_none() && (self.settling.is_none() || late) {
+            // A pause would stick to the partitions when they come back.
+            self.set_paused(false);
             self.assignment.dropped();
             self.drain_until = None;
             self.intake.unassign().map_err(rebuild)?;
@@ -98,17 +113,19 @@ where
     /// The settler's word.
     pub(super) fn follow_settler(&mut self) -> Result<(), LaneEnd> {
         while let Some(report) = self.settler.report() {
+            self.heard_at = self.host.now();
             match report {
                 Report::Committed { epoch, judged, took } => self.committed(epoch, judged, took),
                 Report::Aborted { epoch, judged, reason } => {
                     self.metrics.error(ErrorKind::Transaction);
                     self.metrics.epoch(if judged { EpochOutcome::JudgedLost } else { EpochOutcome::Aborted });
                     self.log_trouble("epoch aborted", &format!("{epoch}: {reason}"));
-                    self.aborted();
+                    self.aborted(&reason)?;
                 }
                 Report::GivenUp { epoch } => {
                     tracing::info!(%epoch, "epoch given up; its messages are read again");
                     self.settling = None;
+                    self.trouble_over();
                     self.find_offsets();
                 }
                 Report::Trouble { storage, text } => {
@@ -146,14 +163,18 @@ where
     }
 
     /// A certain abort: again after a pause, or at once given up where it cannot pass any more.
-    fn aborted(&mut self) {
+    fn aborted(&mut self, reason: &str) -> Result<(), LaneEnd> {
         let now = self.host.now();
         if let Some(settling) = &mut self.settling {
+            if settling.attempts >= ATTEMPTS_MAX {
+                return Err(LaneEnd::Refused(format!("epoch {} was refused {ATTEMPTS_MAX} times: {reason}", settling.epoch)));
+            }
             let pause = AGAIN_FIRST.saturating_mul(2_u32.saturating_pow(settling.attempts - 1)).min(AGAIN_LAST);
             settling.attempts += 1;
             settling.again_at = Some(now + pause);
         }
         self.settle_again_or_rewind();
+        Ok(())
     }
 
     /// While member and generation hold the same epoch is sent again, with the same segments. Else it is given up, and with it the open
@@ -176,6 +197,7 @@ where
         if let Some(settling) = &mut self.settling {
             settling.again_at = None;
         }
+        self.unfinished |= self.control.is_stopping();
         self.forget_open("the epoch before it was not committed");
         if matches!(self.assignment.phase(), Phase::Consuming | Phase::Finding) {
             self.assignment.begin_anew();
@@ -188,6 +210,7 @@ where
         if let Some(open) = self.open.take() {
             let messages = open.ledger.totals().consumed;
             tracing::info!(epoch = %open.id, messages, why, "open epoch discarded");
+            self.unfinished |= self.control.is_stopping();
             self.metrics.epoch(EpochOutcome::Discarded);
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Host;
-use super::journey::Lane;
+use super::journey::{Lane, LaneEnd};
 use super::settler::Settler;
 use super::watchdog::Sight;
 use crate::journey::consume::Phase;
@@ -77,11 +77,25 @@ where
         }
     }
 
-    /// The watchdog's word: why this lane needs a new client.
-    pub(super) fn stall(&mut self) -> Option<String> {
+    /// The watchdog's word: why this lane needs a new client, or must end.
+    pub(super) fn stall(&mut self) -> Option<LaneEnd> {
         let now = self.host.now();
         if !self.watchdog.is_due(now) {
             return None;
+        }
+        if let Some(settling) = &self.settling {
+            let (epoch, since, silent) = (settling.epoch, now.saturating_sub(settling.since), now.saturating_sub(self.heard_at));
+            if since > self.rules.drain_deadline {
+                self.metrics.set_state(LaneState::Stalled, &format!("epoch {epoch} settles for {} s", since.as_secs()));
+            }
+            // A settler in trouble says so again and again; one that says nothing hangs in the disk or in the client.
+            if settling.again_at.is_none() && silent > self.rules.stall_timeout {
+                self.metrics.error(ErrorKind::Stall);
+                return Some(LaneEnd::Refused(format!(
+                    "epoch {epoch} settles for {} s and its thread does not answer: the disk of the lake or Kafka's client hangs",
+                    since.as_secs()
+                )));
+            }
         }
         let sights: Vec<Sight> = self
             .assignment
@@ -97,7 +111,7 @@ where
         let reason = self.watchdog.look(now, flows, &sights)?;
         self.metrics.error(ErrorKind::Stall);
         self.metrics.set_state(LaneState::Stalled, &reason);
-        Some(reason)
+        Some(LaneEnd::Rebuild(reason))
     }
 
     /// Stops and restarts the flow; the client's own queue is bounded, so nothing piles up meanwhile.
@@ -105,11 +119,14 @@ where
         if paused == self.paused {
             return;
         }
-        self.paused = paused;
-        self.metrics.set_paused(paused);
         let result = if paused { self.intake.pause() } else { self.intake.resume() };
-        if let Err(error) = result {
-            self.log_trouble("pause", &error.to_string());
+        match result {
+            Ok(()) => {
+                self.paused = paused;
+                self.metrics.set_paused(paused);
+            }
+            // Tried again in the next turn.
+            Err(error) => self.log_trouble("pause", &error.to_string()),
         }
     }
 }

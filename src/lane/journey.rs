@@ -23,6 +23,10 @@ use crate::telemetry::{ErrorKind, LaneMetrics, LaneState};
 const SLICE: Duration = Duration::from_millis(1);
 /// A lane without messages looks up at least this often; the group expels a member that is silent for `max.poll.interval.ms`.
 const IDLE: Duration = Duration::from_millis(250);
+/// The shortest wait: a thing that is due and cannot be done yet is tried again after it.
+const SOON: Duration = Duration::from_millis(2);
+/// Dead letters that one transaction carries; even 10 Mbit/s bring them through within its deadline.
+const PENDING_BYTES_MAX: usize = 8 << 20;
 /// The same trouble is logged once in this time.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(10);
 /// When a dictionary holds more strings than this, all are emptied: bounds what bad input can make a lane remember.
@@ -95,6 +99,12 @@ pub struct Lane<I: Intake, H, S> {
     pub(super) open: Option<OpenEpoch>,
     pub(super) settling: Option<Settling<I::Member>>,
     pub(super) drain_until: Option<Duration>,
+    /// Number of the last question for committed offsets.
+    pub(super) request: u64,
+    /// When the settler was heard last, or got its last order.
+    pub(super) heard_at: Duration,
+    /// Something was given up during the stop: its messages are read again at the next start.
+    pub(super) unfinished: bool,
     pub(super) paused: bool,
     pub(super) watchdog: Watchdog,
     pub(super) shown_at: Duration,
@@ -125,6 +135,9 @@ where
             open: None,
             settling: None,
             drain_until: None,
+            request: 0,
+            heard_at: Duration::ZERO,
+            unfinished: false,
             paused: false,
             watchdog: Watchdog::new(rules.stall_timeout, host.now()),
             shown_at: Duration::ZERO,
@@ -155,6 +168,7 @@ where
             }
             let mut worked = false;
             let slice_end = self.host.now() + SLICE;
+            self.hold_back();
             while self.may_take() && self.host.now() < slice_end {
                 let Some(batch) = self.intake.take() else { break };
                 worked = true;
@@ -169,8 +183,8 @@ where
                 drop(batch);
                 self.dictionaries.trim(DICTIONARY_MAX);
             }
-            if self.is_epoch_due() {
-                self.close_epoch();
+            if let Err(end) = self.close_due_epoch() {
+                return self.ended(end);
             }
             self.show();
             if let Some(end) = self.end() {
@@ -215,18 +229,22 @@ where
         Ok(())
     }
 
-    /// Whether messages may be taken: the partitions are ours, nobody asked to stop, and there is room.
-    fn may_take(&mut self) -> bool {
-        let full = self.settling.is_some() && self.is_open_full();
-        let over_budget = self.buffered_bytes() >= self.rules.budget_bytes && self.settling.is_some();
-        self.set_paused(full || over_budget);
-        self.assignment.phase() == Phase::Consuming && !self.paused && !self.control.is_stopping()
+    /// Backpressure: while one epoch settles and the other is full, or the memory budget is reached, the partitions are paused.
+    fn hold_back(&mut self) {
+        let full = self.is_open_full() || self.buffered_bytes() >= self.rules.budget_bytes;
+        self.set_paused(self.settling.is_some() && full);
     }
 
+    /// Whether messages may be taken: the partitions are ours, nobody asked to stop, and there is room.
+    fn may_take(&mut self) -> bool {
+        let room = self.settling.is_none() || !self.is_open_full();
+        room && self.assignment.phase() == Phase::Consuming && !self.paused && !self.control.is_stopping()
+    }
+
+    /// By its own size, or by what must pass through one transaction within its deadline.
     fn is_open_full(&mut self) -> bool {
-        let early = self.buffered_bytes() >= self.rules.budget_bytes / 5 * 4;
         let limit = self.rules.epoch_bytes;
-        self.open.as_mut().is_some_and(|open| open.bytes() >= limit) || (early && self.open.is_some())
+        self.open.as_mut().is_some_and(|open| open.bytes() >= limit || open.pending_bytes() >= PENDING_BYTES_MAX)
     }
 
     /// An epoch is due by time, by size, by memory, by a drain or by a stop; it waits while another settles.
@@ -237,20 +255,22 @@ where
         }
         let by_time = self.host.now() >= opened_at + self.rules.epoch_interval;
         let draining = self.assignment.phase() == Phase::Draining { lost: false };
-        by_time || draining || self.control.is_stopping() || self.is_open_full()
+        let short_of_memory = self.buffered_bytes() >= self.rules.budget_bytes / 5 * 4;
+        by_time || draining || short_of_memory || self.control.is_stopping() || self.is_open_full()
     }
 
-    /// Closes the open epoch under the member and the positions of this moment, and hands it to the settler.
-    fn close_epoch(&mut self) {
-        let member = match self.intake.member() {
-            Ok(member) => member,
-            Err(error) => {
-                // Not a member right now: the group will say what becomes of the partitions; until then the epoch stays open.
-                tracing::debug!(%error, "no epoch can be closed");
-                return;
-            }
-        };
-        let Some(mut open) = self.open.take() else { return };
+    /// Closes an epoch that is due, under the member and the positions of this moment, and hands it to the settler. The member is taken
+    /// here, where every partition of the epoch is seen to be ours still, and never refreshed (KAFKA.md, surprise 2).
+    fn close_due_epoch(&mut self) -> Result<(), LaneEnd> {
+        if !self.is_epoch_due() {
+            return Ok(());
+        }
+        // Not a member right now: the group will say what becomes of the partitions; until then the epoch stays open.
+        let Ok(member) = self.intake.member() else { return Ok(()) };
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        if let Some(source) = open.ledger.entries.keys().find(|source| self.assignment.position_mut(source).is_none()) {
+            return Err(LaneEnd::Refused(format!("{source} has rows in an epoch and is not assigned; please report this")));
+        }
         let bytes = open.bytes();
         let epoch = open.id;
         let ends: Vec<_> = open.ledger.entries.iter().map(|(source, entry)| (source.clone(), entry.span.next)).collect();
@@ -270,7 +290,9 @@ where
             attempts: 1,
             again_at: None,
         });
+        self.heard_at = self.host.now();
         self.settler.order(Order::Settle(closed));
+        Ok(())
     }
 
     /// What is held in memory: the open and the settling epoch.
@@ -286,15 +308,16 @@ where
             return Some(LaneEnd::Refused(format!("stopped before epoch {late} was settled; it is judged at the next start")));
         }
         if self.control.is_stopping() && self.open.is_none() && self.settling.is_none() {
-            return Some(LaneEnd::Stopped);
+            let text = "stopped, and an epoch could not be committed: its messages are read again at the next start";
+            return Some(if self.unfinished { LaneEnd::Refused(text.into()) } else { LaneEnd::Stopped });
         }
-        self.stall().map(LaneEnd::Rebuild)
+        self.stall()
     }
 
     /// How long to wait when there is nothing to do.
     fn idle_for(&self) -> Duration {
         let now = self.host.now();
-        let due = |at: Duration| at.saturating_sub(now).max(Duration::from_millis(1));
+        let due = |at: Duration| at.saturating_sub(now).max(SOON);
         let by_time = match (&self.open, &self.settling) {
             (Some(open), None) => due(open.opened_at + self.rules.epoch_interval),
             _ => IDLE,

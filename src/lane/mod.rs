@@ -14,6 +14,7 @@ mod crew;
 mod epoch;
 mod follow;
 mod health;
+mod history;
 mod host;
 mod journey;
 mod pin;

@@ -3,22 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use super::takeover::{epochs_of_group, start_notes};
+use super::history::read_history;
+use super::takeover::{Decision, Moved, decide, history_needed_since_ms};
+use crate::batch::{CommitNote, TopicPartition};
 use crate::config::{self, Config};
 use crate::journey::settle::{Party, Recovered, SettleError, recover};
-use crate::kafka::{
-    Admin, ClientSettings, CommitOffset, Committed, Delivery, Isolation, KafkaError, LaneProducer, NewTopic, OffsetSpec,
-};
-use crate::lake::{Lake, LakeError, OpenOptions, Storage as _};
+use crate::kafka::{Admin, ClientSettings, CommitOffset, Delivery, Isolation, KafkaError, LaneProducer, NewTopic, OffsetSpec};
+use crate::lake::{Lake, LakeError, LocalStorage, OpenOptions};
 
 /// How long Kafka may take to answer at the start; a cluster that just boots needs some seconds.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
-/// How long the epochs topic keeps its records; an older staged epoch cannot be judged.
+/// How long an epochs topic of our making keeps its records; a staged epoch that is older cannot be judged.
 pub(super) const EPOCHS_KEPT: Duration = Duration::from_secs(30 * 86_400);
 /// What a dead letter adds to the message that it carries: headers and framing.
 const DEAD_LETTER_EXTRA: usize = 65_536;
+/// What a batch of one record takes beside key, value and headers.
+const RECORD_OVERHEAD: usize = 512;
 /// Kafka's default `max.message.bytes`, and the least that dead letters are made for.
 const MESSAGE_BYTES_MAX: usize = 1_048_588;
 
@@ -34,12 +36,12 @@ pub enum PrepareError {
     #[error("the output topic `{0}` does not exist and kafka.create_topics is off. Make it with `corelane topics create {0}`")]
     OutputMissing(String),
     #[error(
-        "{partition}: the group's committed offset {offset} was not set by Corelane, while its epochs are in `{epochs}`: somebody moved the \
-         group. Remedy: `corelane groups reset --brokers {brokers} --group {group} --topic {topic} --partition {number} --to {offset} \
-         --reason WHY`, or another offset where that is not what you want",
+        "{partition}: {what}, while our last epoch of it ended at {last}: somebody moved the group, or Kafka forgot its offsets. Remedy: \
+         `corelane groups reset --brokers {brokers} --group {group} --topic {topic} --partition {number} --to {to} --reason WHY`, or another \
+         offset where that is not what you want",
         topic = partition.topic, number = partition.partition
     )]
-    Moved { partition: crate::batch::TopicPartition, offset: i64, epochs: String, brokers: String, group: String },
+    Moved { group: String, partition: TopicPartition, what: String, last: String, to: String, brokers: String },
 }
 
 /// What all lanes of a run share.
@@ -54,7 +56,11 @@ pub(super) struct Prepared {
     pub(super) dead_letter_bytes_max: usize,
 }
 
-pub(super) fn prepare(config: &Config) -> Result<Prepared, PrepareError> {
+/// The storage and the producer of one writer.
+pub(super) type LaneParty = Party<LocalStorage, LaneProducer>;
+
+/// Gives what the lanes share, and each lane's party: its predecessor's transaction is ended and its staged epochs are judged already.
+pub(super) fn prepare(config: &Config) -> Result<(Prepared, Vec<LaneParty>), PrepareError> {
     let options = OpenOptions { group: config.kafka.group.clone(), instance: config.lanes.instance.clone() };
     let lake = Lake::open(&config.lake.path, options)?;
     let clients = client_settings(config, lake.instance());
@@ -86,9 +92,40 @@ pub(super) fn prepare(config: &Config) -> Result<Prepared, PrepareError> {
         dead_letter_bytes_max: message_bytes_max + DEAD_LETTER_EXTRA,
     };
     make_output_topics(config, &admin, &prepared, partitions, deadline)?;
-    recover_writers(config, &prepared)?;
+    let prepared = bind_output_topics(&admin, prepared, deadline)?;
+    recover_writers_without_lane(config, &prepared)?;
+    // Before the group's offsets are asked for: they are not stable while a predecessor's transaction is open.
+    let parties = lane_parties(config, &prepared)?;
     set_start_offsets(config, &admin, &prepared)?;
-    Ok(prepared)
+    Ok((prepared, parties))
+}
+
+/// The epochs topic is the witness of what is committed: one that was made anew knows nothing. And what the rejects topic takes at most
+/// is the topic's to say, also where it was there before.
+fn bind_output_topics(admin: &Admin, prepared: Prepared, deadline: Instant) -> Result<Prepared, PrepareError> {
+    for topic in admin.describe_topics(&[&prepared.epochs_topic], deadline)? {
+        prepared.lake.bind_topic(&topic.name, &topic.id, &prepared.cluster_id)?;
+    }
+    let limit = admin.topic_config(&prepared.rejects_topic, "max.message.bytes", deadline)?;
+    let limit = limit.and_then(|limit| limit.parse().ok()).unwrap_or(MESSAGE_BYTES_MAX);
+    Ok(Prepared { dead_letter_bytes_max: limit.saturating_sub(RECORD_OVERHEAD), ..prepared })
+}
+
+/// All at once: each takes up to a second where it must abort what its predecessor had under way.
+fn lane_parties(config: &Config, prepared: &Prepared) -> Result<Vec<LaneParty>, PrepareError> {
+    std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..config.lanes.cores.len())
+            .map(|lane| {
+                scope.spawn(move || {
+                    let mut party = party_of(config, prepared, &prepared.lake.writer(&config.kafka.group, lane))?;
+                    recover_writer(&mut party)?;
+                    Ok(party)
+                })
+            })
+            .collect();
+        let panicked = || PrepareError::Kafka(KafkaError::Create { client: "lane".into(), reason: "its maker panicked".into() });
+        makers.into_iter().map(|maker| maker.join().map_err(|_| panicked())?).collect()
+    })
 }
 
 pub(super) fn client_settings(config: &Config, instance: &str) -> ClientSettings {
@@ -108,11 +145,6 @@ pub(super) fn delivery(config: &Config, writer: &str) -> Delivery {
     }
 }
 
-pub(super) fn wall_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// Output topics are made with the input's partitions and the broker's replication; input topics never are.
 fn make_output_topics(
     config: &Config,
@@ -127,7 +159,9 @@ fn make_output_topics(
             .with("max.message.bytes", &prepared.dead_letter_bytes_max.to_string()),
         NewTopic::new(&*prepared.epochs_topic, partitions)
             .with("retention.ms", &EPOCHS_KEPT.as_millis().to_string())
-            .with("cleanup.policy", "delete"),
+            .with("cleanup.policy", "delete")
+            // Epochs are looked for by the time that their writer gave them.
+            .with("message.timestamp.type", "CreateTime"),
     ];
     let there: Vec<String> = admin.list_topics(deadline)?.into_iter().map(|topic| topic.name).collect();
     let missing: Vec<NewTopic> = wanted.into_iter().filter(|topic| !there.contains(&topic.name)).collect();
@@ -142,46 +176,29 @@ fn make_output_topics(
     Ok(())
 }
 
-/// Recovers the writers whom no lane will recover, and those that left something staged. A lane would recover its own, but later: a
-/// writer that was killed inside a transaction makes Kafka keep the group's offsets back until the transaction is ended, and these are
-/// asked for first. All at once: each takes up to a second.
-fn recover_writers(config: &Config, prepared: &Prepared) -> Result<(), PrepareError> {
+/// Lanes that are configured recover their own writer when they start; the others have nobody else.
+fn recover_writers_without_lane(config: &Config, prepared: &Prepared) -> Result<(), PrepareError> {
     let lanes: Vec<String> = (0..config.lanes.cores.len()).map(|lane| prepared.lake.writer(&config.kafka.group, lane)).collect();
-    let mut writers = Vec::new();
     for writer in prepared.lake.writers_of_instance()? {
-        if !lanes.contains(&writer) || !prepared.lake.storage(&writer)?.staged()?.is_empty() {
-            writers.push(writer);
+        if !lanes.contains(&writer) {
+            let mut party = party_of(config, prepared, &writer)?;
+            recover_writer(&mut party)?;
         }
     }
-    let recover_one = &|writer: &str| -> Result<(), PrepareError> {
-        let mut party = party_of(config, prepared, writer)?;
-        recover_writer(&mut party)?;
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = writers.iter().map(|writer| scope.spawn(move || recover_one(writer))).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
+    Ok(())
 }
 
 /// The storage and the producer of a writer; making the producer ends what was under way under its id.
-pub(super) fn party_of(
-    config: &Config,
-    prepared: &Prepared,
-    writer: &str,
-) -> Result<Party<crate::lake::LocalStorage, LaneProducer>, PrepareError> {
+pub(super) fn party_of(config: &Config, prepared: &Prepared, writer: &str) -> Result<LaneParty, PrepareError> {
+    // The claim comes first: a producer that is made fences whoever still has it.
+    let storage = prepared.lake.storage(writer)?;
     let deadline = Instant::now() + START_DEADLINE;
     let transaction = LaneProducer::connect(&prepared.clients, delivery(config, writer), &config.kafka.group, deadline)?;
-    Ok(Party {
-        storage: prepared.lake.storage(writer)?,
-        transaction,
-        writer: writer.to_owned(),
-        epochs_topic: prepared.epochs_topic.to_string(),
-    })
+    Ok(Party { storage, transaction, writer: writer.to_owned(), epochs_topic: prepared.epochs_topic.to_string() })
 }
 
-pub(super) fn recover_writer(party: &mut Party<crate::lake::LocalStorage, LaneProducer>) -> Result<Recovered, PrepareError> {
-    let recovered = recover(party, wall_ms(), EPOCHS_KEPT, Instant::now() + START_DEADLINE)?;
+pub(super) fn recover_writer(party: &mut LaneParty) -> Result<Recovered, PrepareError> {
+    let recovered = recover(party, Instant::now() + START_DEADLINE)?;
     if recovered != Recovered::default() {
         let Recovered { revealed, discarded, quarantined } = recovered;
         tracing::info!(writer = party.writer, revealed, discarded, quarantined, "epochs recovered");
@@ -189,44 +206,77 @@ pub(super) fn recover_writer(party: &mut Party<crate::lake::LocalStorage, LanePr
     Ok(recovered)
 }
 
-/// Gives every partition without a committed offset its start, in one go, before anyone joins. Members that exist are the ones who did
-/// it: then the offsets are read again.
+/// Gives every partition without a committed offset its start, in one go, before anyone joins, and refuses offsets that are not the end
+/// of our last epochs. While the group has members nobody else can move it, and its start offsets are theirs.
 fn set_start_offsets(config: &Config, admin: &Admin, prepared: &Prepared) -> Result<(), PrepareError> {
     let deadline = Instant::now() + START_DEADLINE;
     let group = &config.kafka.group;
+    if admin.group_state(group, deadline)?.members > 0 {
+        return Ok(());
+    }
     let mut partitions = Vec::new();
     for topic in &config.kafka.topics {
         partitions.extend(admin.partitions_of(topic, deadline)?);
     }
     let committed = admin.committed(group, Some(&partitions), deadline)?;
-    let has_epochs = || epochs_of_group(config, admin, prepared, deadline);
-    let spec = match config.kafka.start {
-        config::Start::Earliest => OffsetSpec::Earliest,
-        config::Start::Latest => OffsetSpec::Latest,
-        config::Start::Time { ms } => OffsetSpec::At(ms),
+    let since_ms = history_needed_since_ms(&committed);
+    let history = read_history(group, admin, prepared, since_ms, deadline)?;
+    let decisions = decide(&committed, &history).map_err(|moved| refusal(config, moved))?;
+
+    let (spec, from) = match config.kafka.start {
+        config::Start::Earliest => (OffsetSpec::Earliest, "earliest".to_owned()),
+        config::Start::Latest => (OffsetSpec::Latest, "latest".to_owned()),
+        config::Start::Time { ms } => (OffsetSpec::At(ms), ms.to_string()),
     };
-    let fresh: Vec<_> = committed.iter().filter(|entry| entry.offset.is_none()).map(|entry| entry.source.clone()).collect();
-    let starts = offsets_for(admin, &fresh, spec, deadline)?;
-    let offsets: Vec<CommitOffset> = start_notes(config, &committed, &starts, has_epochs)?;
-    match admin.alter_group_offsets(group, &offsets, deadline) {
-        Ok(()) => {}
-        Err(KafkaError::GroupHasMembers { .. }) => {
-            tracing::info!(group, "the group has members already: its start offsets are theirs");
+    let pairs = || committed.iter().zip(&decisions);
+    let of = |wanted: Decision| pairs().filter(move |(_, decision)| **decision == wanted).map(|(entry, _)| entry.source.clone());
+    let fresh: Vec<_> = of(Decision::Start).collect();
+    let added: Vec<_> = of(Decision::StartAtFirst).collect();
+    let mut offsets = start_offsets(admin, &fresh, spec, &from, deadline)?;
+    offsets.extend(start_offsets(admin, &added, OffsetSpec::Earliest, "first", deadline)?);
+    for (entry, decision) in pairs() {
+        if let Decision::TakeOver(next) = decision {
+            let metadata = CommitNote::Start { from: "committed".into() }.to_metadata();
+            offsets.push(CommitOffset { source: entry.source.clone(), next: *next, metadata });
         }
-        Err(error) => return Err(error.into()),
     }
-    Ok(())
+    match admin.alter_group_offsets(group, &offsets, deadline) {
+        Ok(()) => Ok(()),
+        Err(KafkaError::GroupHasMembers { .. }) => {
+            tracing::info!(group, "another process of the group was first: its start offsets hold");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refusal(config: &Config, moved: Moved) -> PrepareError {
+    let Moved { partition, committed, last } = moved;
+    PrepareError::Moved {
+        group: config.kafka.group.clone(),
+        partition,
+        what: committed.map_or_else(
+            || "the group has no committed offset any more".to_owned(),
+            |offset| format!("the group's committed offset is {offset}"),
+        ),
+        last: last.map_or_else(|| "an offset that the epochs topic no longer has".to_owned(), |next| next.to_string()),
+        to: last.or(committed).map_or_else(|| "earliest".to_owned(), |offset| offset.to_string()),
+        brokers: config.kafka.brokers.join(","),
+    }
 }
 
 /// A time after the last message means the end.
-fn offsets_for(
+fn start_offsets(
     admin: &Admin,
-    partitions: &[crate::batch::TopicPartition],
+    partitions: &[TopicPartition],
     spec: OffsetSpec,
+    from: &str,
     deadline: Instant,
-) -> Result<Vec<Committed>, PrepareError> {
+) -> Result<Vec<CommitOffset>, PrepareError> {
     let found = admin.offsets(partitions, spec, Isolation::ReadUncommitted, deadline)?;
     let ends = admin.offsets(partitions, OffsetSpec::Latest, Isolation::ReadUncommitted, deadline)?;
+    let metadata = CommitNote::Start { from: from.to_owned() }.to_metadata();
     let both = found.into_iter().zip(ends);
-    Ok(both.map(|((source, offset), (_, end))| Committed { source, offset: offset.or(end), metadata: None }).collect())
+    let some = both.filter_map(|((source, offset), (_, end))| Some((source, offset.or(end)?)));
+    Ok(some.map(|(source, next)| CommitOffset { source, next, metadata: metadata.clone() }).collect())
 }

@@ -108,7 +108,7 @@ impl<S: Storage, T: Transaction> Work<S, T> {
                 Err(error) => Some(Report::Broken(error.to_string())),
             },
             Task::Settle(sealed) => self.settle(sealed),
-            Task::GiveUp(epoch) => match give_up(&mut self.party, epoch) {
+            Task::GiveUp(epoch) => match give_up(&mut self.party, &self.progress) {
                 Ok(()) => Some(Report::GivenUp { epoch }),
                 Err(error) => self.trouble(error, Task::GiveUp(epoch)),
             },
@@ -135,7 +135,7 @@ impl<S: Storage, T: Transaction> Work<S, T> {
         let report = match &error {
             SettleError::Storage(_) => Report::Trouble { storage: true, text: error.to_string() },
             SettleError::Unjudged(_) => Report::Trouble { storage: false, text: error.to_string() },
-            SettleError::Record { .. } | SettleError::Stopped => return Some(Report::Broken(error.to_string())),
+            SettleError::Record { .. } | SettleError::Missing { .. } => return Some(Report::Broken(error.to_string())),
         };
         self.task = Some(task);
         Some(report)

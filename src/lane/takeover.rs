@@ -1,103 +1,74 @@
-//! Which offsets a group starts from when nobody is a member yet, and whether what it has committed is ours to go on from.
+//! From where each partition goes on when nobody is a member of the group: from what is committed, if that is the end of our last epoch.
 
-use std::time::Instant;
+use super::history::History;
+use crate::batch::{CommitNote, TopicPartition};
+use crate::kafka::Committed;
 
-use super::prepare::{PrepareError, Prepared};
-use crate::batch::CommitNote;
-use crate::config::{Config, Start};
-use crate::kafka::{
-    Admin, CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Isolation, KafkaError, LaneConsumer, OffsetSpec, time_left,
-};
-
-/// What to commit before the lanes join: the start of fresh partitions, and a note on offsets that another program left in a group
-/// that never ran here.
-pub(super) fn start_notes(
-    config: &Config,
-    committed: &[Committed],
-    starts: &[Committed],
-    has_epochs: impl FnOnce() -> Result<bool, PrepareError>,
-) -> Result<Vec<CommitOffset>, PrepareError> {
-    let from = match config.kafka.start {
-        Start::Earliest => "earliest".to_owned(),
-        Start::Latest => "latest".to_owned(),
-        Start::Time { ms } => ms.to_string(),
-    };
-    let note = |from: &str| CommitNote::Start { from: from.to_owned() }.to_metadata();
-    let mut offsets: Vec<CommitOffset> = starts
-        .iter()
-        .filter_map(|start| Some(CommitOffset { source: start.source.clone(), next: start.offset?, metadata: note(&from) }))
-        .collect();
-    let foreign: Vec<(&Committed, i64)> = committed
-        .iter()
-        .filter_map(|entry| Some((entry, entry.offset?)))
-        .filter(|(entry, _)| entry.metadata.as_deref().and_then(CommitNote::parse).is_none())
-        .collect();
-    let Some((first, offset)) = foreign.first() else { return Ok(offsets) };
-    if has_epochs()? {
-        return Err(PrepareError::Moved {
-            group: config.kafka.group.clone(),
-            partition: first.source.clone(),
-            offset: *offset,
-            epochs: format!("{}.epochs", config.kafka.prefix),
-            brokers: config.kafka.brokers.join(","),
-        });
-    }
-    let taken_over = |(entry, next): &(&Committed, i64)| CommitOffset {
-        source: entry.source.clone(),
-        next: *next,
-        metadata: note("committed"),
-    };
-    offsets.extend(foreign.iter().map(taken_over));
-    Ok(offsets)
+/// What is to be done about one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// The committed offset is ours.
+    Keep,
+    /// The group never had it: where `kafka.start` says.
+    Start,
+    /// It was added to a topic that the group has: its first offset.
+    StartAtFirst,
+    /// Another program left the offset, in a group that never ran here: from there, with our note on it.
+    TakeOver(i64),
 }
 
-/// Whether the epochs topic has a record of any writer of this group.
-pub(super) fn epochs_of_group(
-    config: &Config,
-    admin: &Admin,
-    prepared: &Prepared,
-    deadline: Instant,
-) -> Result<bool, PrepareError> {
-    let partitions = admin.partitions_of(&prepared.epochs_topic, deadline)?;
-    let lows = admin.offsets(&partitions, OffsetSpec::Earliest, Isolation::ReadUncommitted, deadline)?;
-    let highs = admin.offsets(&partitions, OffsetSpec::Latest, Isolation::ReadUncommitted, deadline)?;
-    let mut left: Vec<(_, i64, i64)> = lows
-        .into_iter()
-        .zip(highs)
-        .filter_map(|((source, low), (_, high))| Some((source, low?, high?)))
-        .filter(|(_, low, high)| low < high)
-        .collect();
-    if left.is_empty() {
-        return Ok(false);
-    }
-    let prefix = format!("{}.", config.kafka.group);
-    let mut reader = LaneConsumer::reader(&prepared.clients, &config.kafka.group)?;
-    let starts: Vec<_> = left.iter().map(|(source, low, _)| (source.clone(), *low)).collect();
-    let unanswered = || KafkaError::NoAnswer {
-        call: "reading the epochs topic",
-        brokers: prepared.clients.brokers_text(),
-        waited: super::prepare::START_DEADLINE,
-    };
-    reader.assign(&starts).map_err(|_| unanswered())?;
-    while !left.is_empty() {
-        if time_left(deadline).is_zero() {
-            return Err(unanswered().into());
-        }
-        for event in reader.events() {
-            if let IntakeEvent::End { source, .. } = event {
-                left.retain(|(partition, _, _)| *partition != source);
-            }
-        }
-        match reader.take() {
-            None => reader.wait(time_left(deadline).min(std::time::Duration::from_millis(100))),
-            Some(batch) => {
-                for run in batch.runs(0) {
-                    if run.rows.iter().any(|row| row.key.is_some_and(|key| key.starts_with(prefix.as_bytes()))) {
-                        return Ok(true);
-                    }
-                }
-            }
-        }
-    }
-    Ok(false)
+/// Somebody moved the group, or Kafka forgot its offsets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) partition: TopicPartition,
+    /// None: nothing is committed any more.
+    pub(super) committed: Option<i64>,
+    /// Where our last epoch of the partition ended, if the epochs topic still has it.
+    pub(super) last: Option<i64>,
 }
+
+/// The notes say whose the offsets are; `history` (all records, or at least those since the oldest epoch that a note names) says whether
+/// they are the end of our last epoch.
+pub(super) fn decide(committed: &[Committed], history: &History) -> Result<Vec<Decision>, Moved> {
+    let has_topic =
+        |source: &TopicPartition| committed.iter().any(|entry| entry.source.topic == source.topic && entry.offset.is_some());
+    committed
+        .iter()
+        .map(|entry| {
+            let last = history.get(&entry.source);
+            let moved = |last| Moved { partition: entry.source.clone(), committed: entry.offset, last };
+            let note = entry.metadata.as_deref().and_then(CommitNote::parse);
+            match (entry.offset, note, last) {
+                (None, _, Some(last)) => Err(moved(Some(last.next))),
+                (None, _, None) if has_topic(&entry.source) => Ok(Decision::StartAtFirst),
+                (None, _, None) => Ok(Decision::Start),
+                (Some(offset), Some(CommitNote::Epoch { .. }), Some(last)) if last.next != offset => Err(moved(Some(last.next))),
+                (Some(_), Some(_), _) => Ok(Decision::Keep),
+                (Some(_), None, last) if last.is_some() || !history.is_empty() => Err(moved(last.map(|last| last.next))),
+                (Some(offset), None, _) => Ok(Decision::TakeOver(offset)),
+            }
+        })
+        .collect()
+}
+
+/// From when on the epochs topic must be read to judge these offsets; None: all of it.
+pub(super) fn history_needed_since_ms(committed: &[Committed]) -> Option<i64> {
+    let mut oldest = i64::MAX;
+    for entry in committed {
+        let note = entry.metadata.as_deref().and_then(CommitNote::parse);
+        match (entry.offset, note) {
+            (Some(_), Some(CommitNote::Epoch { epoch, .. })) => {
+                let (seconds, _) = epoch.get_timestamp()?.to_unix();
+                oldest = oldest.min(i64::try_from(seconds).ok()?.saturating_mul(1_000));
+            }
+            (Some(_), Some(CommitNote::Start { .. } | CommitNote::Reset { .. })) => {}
+            _ => return None,
+        }
+    }
+    // An hour for clocks that were set back since.
+    Some(oldest.saturating_sub(3_600_000).max(0))
+}
+
+#[cfg(test)]
+#[path = "takeover_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Lag alone is no sign: transaction markers leave it above zero in a partition that is read to its end. A partition stands still when
 //! it is assigned, not paused, its end was not the last that was heard of it, there is more to read, and its position has not moved for
-//! the stall time-out. A settle stands still when it has not ended for that long.
+//! the stall time-out. (A settle that does not answer for that long is found in `health.rs`.)
 
 use std::collections::BTreeMap;
 use std::time::Duration;

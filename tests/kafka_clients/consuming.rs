@@ -252,10 +252,10 @@ fn committed_offsets_and_their_metadata_come_as_an_event() {
     admin().alter_group_offsets(&group, &[commit], soon()).unwrap();
     let mut lane = Lane::join(&settings(), &group, None, &topic);
     let partitions = lane.assigned();
-    lane.consumer.request_committed(&partitions);
+    lane.consumer.request_committed(1, &partitions);
     let committed = lane.until("the committed offsets", |lane| {
         lane.events.iter().find_map(|event| match event {
-            IntakeEvent::Committed(committed) => Some(committed.clone()),
+            IntakeEvent::Committed { committed, .. } => Some(committed.clone()),
             IntakeEvent::CommittedFailed(reason) => panic!("{reason}"),
             _ => None,
         })

@@ -26,7 +26,7 @@ fn record(topic: &str, key: &str, value: &str) -> OutRecord {
 
 fn read(producer: &mut LaneProducer, topic: &str, key: &str) -> Vec<String> {
     let values = producer.read_committed(topic, key.as_bytes(), 0, soon()).unwrap();
-    values.into_iter().map(|value| String::from_utf8(value).unwrap()).collect()
+    values.values.into_iter().map(|value| String::from_utf8(value).unwrap()).collect()
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn what_is_committed_is_found_and_what_is_aborted_is_not() {
     assert_eq!(read(&mut producer, &topic, "w"), ["one", "three"]);
     assert_eq!(read(&mut producer, &topic, "nobody"), Vec::<String>::new());
     let now_ms = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
-    assert!(producer.read_committed(&topic, b"w", now_ms + 60_000, soon()).unwrap().is_empty());
+    assert!(producer.read_committed(&topic, b"w", now_ms + 60_000, soon()).unwrap().values.is_empty());
     assert!(producer.close(soon()));
 }
 

@@ -134,7 +134,7 @@ impl Follower<'_> {
             }
             IntakeEvent::Fatal(text) => return Err(FollowError::Fatal(text)),
             // Never asked for.
-            IntakeEvent::Committed(_) => {}
+            IntakeEvent::Committed { .. } => {}
         }
         Ok(())
     }

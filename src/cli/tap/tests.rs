@@ -94,7 +94,7 @@ impl Intake for Script {
     }
 
     fn clear_wake(&mut self) {}
-    fn request_committed(&mut self, _partitions: &[TopicPartition]) {}
+    fn request_committed(&mut self, _request: u64, _partitions: &[TopicPartition]) {}
 
     fn pause(&mut self) -> Result<(), TxError> {
         Ok(())

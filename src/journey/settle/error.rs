@@ -24,7 +24,10 @@ pub enum SettleError {
     /// The epochs topic holds a record of ours that cannot be read: a defect, or a foreign writer.
     #[error("a record of the epochs topic {topic} under the key {writer} is not an epoch record: {what}")]
     Record { topic: String, writer: String, what: String },
-    /// Told to stop while waiting.
-    #[error("stopped before the epoch was settled; it is judged at the next start")]
-    Stopped,
+    /// A committed epoch lacks a segment: something outside of this program removed it.
+    #[error(
+        "epoch {epoch} is committed, and its segment {path} is neither staged nor visible: it was removed by something else. Restore it \
+         from a backup, or read its offsets again: the epochs topic names them"
+    )]
+    Missing { epoch: uuid::Uuid, path: String },
 }

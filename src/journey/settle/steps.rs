@@ -1,5 +1,6 @@
 //! The steps of one epoch, each in its order and with its own answer to failure.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -13,8 +14,9 @@ use crate::lake::{Staged, Storage};
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// Renewing and judging have a deadline of their own: the settle's has passed when they begin.
 const JUDGE_DEADLINE: Duration = Duration::from_secs(10);
-/// An epoch's record is looked for from this long before its id was made, for clocks that were set back.
-const JUDGE_MARGIN_MS: i64 = 600_000;
+/// An epoch's record is looked for from this long before its id was made, for clocks that were set back since: a day of records is
+/// a few MB.
+const JUDGE_MARGIN_MS: i64 = 25 * 3_600_000;
 
 /// The two parties of a settle, and who settles.
 #[derive(Debug)]
@@ -63,10 +65,10 @@ enum Verdict {
 }
 
 /// How far an epoch has come, kept across the calls of [`settle`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Step 1 is behind us.
-    staged: bool,
+    /// Step 1 is behind us: exactly these are revealed or discarded.
+    staged: Option<Vec<Staged>>,
     /// Step 3 is behind us; whether that had to be judged.
     committed: Option<bool>,
     /// Steps 2 and 3 began, and their end is not known.
@@ -80,9 +82,8 @@ pub fn settle<S: Storage, T: Transaction>(
     sealed: &Sealed<T::Member>,
     progress: &mut Progress,
 ) -> Result<Settled, SettleError> {
-    if !progress.staged {
-        party.storage.put(sealed.epoch, &sealed.segments)?;
-        progress.staged = true;
+    if progress.staged.is_none() {
+        progress.staged = Some(party.storage.put(sealed.epoch, &sealed.segments)?);
     }
     if progress.committed.is_none() {
         let verdict = if rules.exactly_once { transact(party, rules, sealed, progress)? } else { deliver(party, rules, sealed)? };
@@ -91,8 +92,7 @@ pub fn settle<S: Storage, T: Transaction>(
             Verdict::Aborted(reason) => return Ok(Settled::Aborted(reason)),
         }
     }
-    let staged = staged_of(party, sealed.epoch)?;
-    party.storage.reveal(&staged)?;
+    party.storage.reveal(progress.staged.as_deref().unwrap_or_default())?;
     if !rules.exactly_once {
         commit_plain(party, rules, sealed)?;
     }
@@ -100,16 +100,9 @@ pub fn settle<S: Storage, T: Transaction>(
 }
 
 /// Deletes the staged segments of an epoch that is certainly not committed.
-pub fn give_up<S: Storage, T: Transaction>(party: &mut Party<S, T>, epoch: Uuid) -> Result<(), SettleError> {
-    let staged = staged_of(party, epoch)?;
-    party.storage.discard(&staged)?;
+pub fn give_up<S: Storage, T: Transaction>(party: &mut Party<S, T>, progress: &Progress) -> Result<(), SettleError> {
+    party.storage.discard(progress.staged.as_deref().unwrap_or_default())?;
     Ok(())
-}
-
-fn staged_of<S: Storage, T>(party: &mut Party<S, T>, epoch: Uuid) -> Result<Vec<Staged>, SettleError> {
-    let mut staged = party.storage.staged()?;
-    staged.retain(|token| token.name.epoch == epoch);
-    Ok(staged)
 }
 
 /// Steps 2 and 3, up to a certain end.
@@ -175,43 +168,69 @@ fn again_until(deadline: Instant, mut call: impl FnMut() -> Result<(), TxError>)
 fn judge<S, T: Transaction>(party: &mut Party<S, T>, epoch: Uuid) -> Result<bool, SettleError> {
     let deadline = Instant::now() + JUDGE_DEADLINE;
     party.transaction.renew(deadline).map_err(SettleError::Unjudged)?;
-    let found = committed_epochs(party, epoch, deadline)?;
-    Ok(found.contains(&epoch))
+    let witness = hear_witness(party, epoch, deadline)?;
+    if !witness.complete && !witness.epochs.contains_key(&epoch) {
+        // The record would be minutes old: a topic that has lost it already keeps nothing, and nothing can be said.
+        return Err(SettleError::Unjudged(TxError {
+            class: TxClass::Unknown,
+            call: "read_committed",
+            name: "EXPIRED".into(),
+            text: format!("{} no longer has the records of this epoch's time; raise its retention", party.epochs_topic),
+        }));
+    }
+    Ok(witness.epochs.contains_key(&epoch))
 }
 
-/// The ids of this writer's committed epochs, from a while before `oldest` was made.
-pub(super) fn committed_epochs<S, T: Transaction>(
+/// What the epochs topic says of a writer's epochs.
+#[derive(Debug, Default)]
+pub(super) struct Witness {
+    /// The committed epochs, each with the visible paths of its segments.
+    pub(super) epochs: BTreeMap<Uuid, Vec<String>>,
+    /// Whether an epoch that is not among them was certainly never committed.
+    pub(super) complete: bool,
+}
+
+/// This writer's committed epochs, from a while before `oldest` was made.
+pub(super) fn hear_witness<S, T: Transaction>(
     party: &mut Party<S, T>,
     oldest: Uuid,
     deadline: Instant,
-) -> Result<Vec<Uuid>, SettleError> {
+) -> Result<Witness, SettleError> {
     let since_ms = (made_at_ms(oldest) - JUDGE_MARGIN_MS).max(0);
     let Party { transaction, writer, epochs_topic, .. } = party;
-    let values =
+    let testimony =
         transaction.read_committed(epochs_topic, writer.as_bytes(), since_ms, deadline).map_err(SettleError::Unjudged)?;
-    values.iter().map(|value| epoch_of(value, epochs_topic, writer)).collect()
+    let epochs = testimony.values.iter().map(|value| epoch_of(value, epochs_topic, writer)).collect::<Result<_, _>>()?;
+    Ok(Witness { epochs, complete: testimony.complete })
 }
 
-/// The one member of an epoch record that judging needs.
-fn epoch_of(value: &[u8], topic: &str, writer: &str) -> Result<Uuid, SettleError> {
+/// The members of an epoch record that judging needs.
+fn epoch_of(value: &[u8], topic: &str, writer: &str) -> Result<(Uuid, Vec<String>), SettleError> {
     #[derive(serde::Deserialize)]
-    struct EpochOnly {
+    struct Segment {
+        path: String,
+    }
+    #[derive(serde::Deserialize)]
+    struct Record {
         epoch: String,
+        segments: Vec<Segment>,
     }
     let broken = |what: String| SettleError::Record { topic: topic.to_owned(), writer: writer.to_owned(), what };
-    let record = serde_json::from_slice::<EpochOnly>(value).map_err(|error| broken(error.to_string()))?;
-    record.epoch.parse().map_err(|error: uuid::Error| broken(error.to_string()))
+    let record = serde_json::from_slice::<Record>(value).map_err(|error| broken(error.to_string()))?;
+    let epoch = record.epoch.parse().map_err(|error: uuid::Error| broken(error.to_string()))?;
+    Ok((epoch, record.segments.into_iter().map(|segment| segment.path).collect()))
 }
 
 /// When a UUIDv7 was made, ms since the epoch; 0 for other versions.
-pub(super) fn made_at_ms(id: Uuid) -> i64 {
+fn made_at_ms(id: Uuid) -> i64 {
     id.get_timestamp().map_or(0, |timestamp| {
         let (seconds, nanos) = timestamp.to_unix();
         i64::try_from(seconds).unwrap_or(0) * 1_000 + i64::from(nanos) / 1_000_000
     })
 }
 
-/// `at_least_once`, step 2: produce and flush. A failure sends the records again: they may be there twice, never not at all.
+/// `at_least_once`, step 2: produce and flush, the epoch record only when all else is there. A failure sends everything again: it may be
+/// there twice, never not at all.
 fn deliver<S: Storage, T: Transaction>(
     party: &mut Party<S, T>,
     rules: SettleRules,
@@ -219,13 +238,14 @@ fn deliver<S: Storage, T: Transaction>(
 ) -> Result<Verdict, SettleError> {
     let deadline = Instant::now() + rules.deadline;
     let transaction = &mut party.transaction;
-    let mut send_all = || -> Result<(), TxError> {
-        for record in &sealed.records {
+    let mut send = |records: &[OutRecord]| -> Result<(), TxError> {
+        for record in records {
             again_until(deadline, || transaction.send(record, deadline))?;
         }
         again_until(deadline, || transaction.flush(deadline))
     };
-    match send_all() {
+    let (letters, epoch_record) = sealed.records.split_at(sealed.records.len().saturating_sub(1));
+    match send(letters).and_then(|()| send(epoch_record)) {
         Ok(()) => Ok(Verdict::Committed { judged: false }),
         Err(error) => {
             party.transaction.renew(Instant::now() + JUDGE_DEADLINE).map_err(SettleError::Unjudged)?;
@@ -244,7 +264,11 @@ fn commit_plain<S, T: Transaction>(
     let deadline = Instant::now() + rules.deadline;
     let result = again_until(deadline, || party.transaction.commit_offsets_plain(&sealed.offsets, &sealed.member, deadline));
     match result {
+        Ok(()) => Ok(()),
         Err(error) if error.class == TxClass::Unknown => Err(SettleError::Unjudged(error)),
-        Ok(()) | Err(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(epoch = %sealed.epoch, %error, "offsets not committed: the rows of this epoch are stored again by whoever reads on");
+            Ok(())
+        }
     }
 }

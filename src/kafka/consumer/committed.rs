@@ -20,11 +20,11 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Asks in the background; the answer becomes an event.
-pub(super) fn request(inner: &Arc<Inner>, partitions: &[TopicPartition]) {
+pub(super) fn request(inner: &Arc<Inner>, request: u64, partitions: &[TopicPartition]) {
     let (asker, partitions) = (Arc::clone(inner), partitions.to_vec());
     let started = thread::Builder::new().name("kafka-committed".into()).spawn(move || {
         let event = match ask(&asker, &partitions) {
-            Ok(committed) => IntakeEvent::Committed(committed),
+            Ok(committed) => IntakeEvent::Committed { request, committed },
             Err(reason) => IntakeEvent::CommittedFailed(reason),
         };
         asker.report(event);

@@ -231,8 +231,8 @@ impl Intake for LaneConsumer {
         self.inner.wake().clear();
     }
 
-    fn request_committed(&mut self, partitions: &[TopicPartition]) {
-        committed::request(&self.inner, partitions);
+    fn request_committed(&mut self, request: u64, partitions: &[TopicPartition]) {
+        committed::request(&self.inner, request, partitions);
     }
 
     fn assign(&mut self, starts: &[(TopicPartition, i64)]) -> Result<(), TxError> {

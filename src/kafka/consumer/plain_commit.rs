@@ -43,5 +43,21 @@ pub(in super::super) fn commit_plain(offsets: &[CommitOffset], member: &Member, 
     let failed = std::iter::once(code)
         .chain(entries.iter().map(|entry| entry.error))
         .find(|&code| code != Code::RD_KAFKA_RESP_ERR_NO_ERROR);
-    tx_of_code(failed.unwrap_or(Code::RD_KAFKA_RESP_ERR_NO_ERROR), CALL, TxClass::Abort)
+    let code = failed.unwrap_or(Code::RD_KAFKA_RESP_ERR_NO_ERROR);
+    tx_of_code(code, CALL, if passes(code) { TxClass::Retry } else { TxClass::Abort })
+}
+
+/// The coordinator moves, or the network has a bad moment: the same call again.
+fn passes(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS
+            | Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE
+            | Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR
+            | Code::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT
+            | Code::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS
+            | Code::RD_KAFKA_RESP_ERR__TRANSPORT
+            | Code::RD_KAFKA_RESP_ERR__WAIT_COORD
+            | Code::RD_KAFKA_RESP_ERR__TIMED_OUT
+    )
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::admin::{Isolation, OffsetSpec, Requester};
 use super::super::consumer::LaneConsumer;
-use super::super::contract::{Intake, IntakeBatch, IntakeEvent, TxClass, TxError, time_left};
+use super::super::contract::{Intake, IntakeBatch, IntakeEvent, Testimony, TxClass, TxError, time_left};
 use super::super::error::{KafkaError, tx_error};
 use super::super::settings::ClientSettings;
 use crate::batch::{RawBatch, TopicPartition};
@@ -25,9 +25,9 @@ struct Stretch {
     end: i64,
 }
 
-pub(super) fn read(settings: &ClientSettings, group: &str, question: &Question<'_>) -> Result<Vec<Vec<u8>>, TxError> {
+pub(super) fn read(settings: &ClientSettings, group: &str, question: &Question<'_>) -> Result<Testimony, TxError> {
     let mut reader = LaneConsumer::reader(settings, group).map_err(|error| again(&error))?;
-    let mut stretches = stretches(&reader, settings, question).map_err(|error| again(&error))?;
+    let (mut stretches, complete) = stretches(&reader, settings, question).map_err(|error| again(&error))?;
     let starts: Vec<_> = stretches.iter().map(|stretch| (stretch.source.clone(), stretch.next)).collect();
     let mut values = Vec::new();
     if !starts.is_empty() {
@@ -50,19 +50,28 @@ pub(super) fn read(settings: &ClientSettings, group: &str, question: &Question<'
         }
         stretches.retain(|stretch| stretch.next < stretch.end);
     }
-    Ok(values)
+    Ok(Testimony { values, complete })
 }
 
-/// From the first record of that time to the high watermark, for each partition. Both are asked with read_uncommitted: the last stable
-/// offset may lie before our own record.
-fn stretches(reader: &LaneConsumer, settings: &ClientSettings, question: &Question<'_>) -> Result<Vec<Stretch>, KafkaError> {
+/// From the first record of that time to the high watermark, for each partition, and whether nothing since that time has expired. All is
+/// asked with read_uncommitted: the last stable offset may lie before our own record.
+fn stretches(
+    reader: &LaneConsumer,
+    settings: &ClientSettings,
+    question: &Question<'_>,
+) -> Result<(Vec<Stretch>, bool), KafkaError> {
     let requester = Requester::new(reader.client(), settings.brokers_text());
     let partitions = requester.partitions_of(question.topic, question.deadline)?;
     let ends = requester.offsets(&partitions, OffsetSpec::Latest, Isolation::ReadUncommitted, question.deadline)?;
     let since = OffsetSpec::At(question.since_ms);
     let starts = requester.offsets(&partitions, since, Isolation::ReadUncommitted, question.deadline)?;
+    let lows = requester.offsets(&partitions, OffsetSpec::Earliest, Isolation::ReadUncommitted, question.deadline)?;
     let mut stretches = Vec::with_capacity(ends.len());
-    for ((source, end), (_, start)) in ends.into_iter().zip(starts) {
+    let mut complete = true;
+    for (((source, end), (_, start)), (_, low)) in ends.into_iter().zip(starts).zip(lows) {
+        let low = low.unwrap_or(0);
+        // A record before the first one asked for is still there, or nothing was ever removed.
+        complete &= low == 0 || start.or(end).is_some_and(|first| first > low);
         // No start: no record is that young. No end: the partition is empty.
         if let (Some(next), Some(end)) = (start, end)
             && next < end
@@ -70,7 +79,7 @@ fn stretches(reader: &LaneConsumer, settings: &ClientSettings, question: &Questi
             stretches.push(Stretch { source, next, end });
         }
     }
-    Ok(stretches)
+    Ok((stretches, complete))
 }
 
 /// Takes the values of the key, up to the stretch's end, and notes how far the partition is.

@@ -17,7 +17,7 @@ use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 use rdkafka_sys as sys;
 
 use self::live::{Hold, Live};
-use super::contract::{CommitOffset, Transaction, TxClass, TxError, time_left};
+use super::contract::{CommitOffset, Testimony, Transaction, TxClass, TxError, time_left};
 use super::error::{KafkaError, NativeError, tx_error};
 use super::member::Member;
 use super::native::{PartitionList, millis_left};
@@ -264,7 +264,7 @@ impl Transaction for LaneProducer {
         super::consumer::commit_plain(offsets, member, deadline)
     }
 
-    fn read_committed(&mut self, topic: &str, key: &[u8], since_ms: i64, deadline: Instant) -> Result<Vec<Vec<u8>>, TxError> {
+    fn read_committed(&mut self, topic: &str, key: &[u8], since_ms: i64, deadline: Instant) -> Result<Testimony, TxError> {
         let question = judge::Question { topic, key, since_ms, deadline };
         judge::read(&self.settings, &self.group, &question)
     }

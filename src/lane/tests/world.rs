@@ -175,7 +175,7 @@ impl World {
     pub(super) fn start(&mut self, writer: &str) -> Running {
         let mut party = self.party(writer);
         let deadline = Instant::now() + Duration::from_secs(1);
-        while recover(&mut party, WALL_MS, Duration::from_secs(86_400 * 30), deadline).is_err() {}
+        while recover(&mut party, deadline).is_err() {}
         let identity = EpochIdentity {
             lake: "lake".into(),
             writer: writer.into(),
