@@ -26,7 +26,19 @@ pub(super) struct Call<'a> {
     pub(super) deadline: Instant,
 }
 
+/// The coordinator is elected, loads its state, or has moved.
+pub(super) const NOT_READY: [Code; 4] = [
+    Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+    Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+    Code::RD_KAFKA_RESP_ERR__WAIT_COORD,
+];
+
 impl Call<'_> {
+    pub(super) fn not_ready(self, code: Code) -> KafkaError {
+        KafkaError::NotReady { call: self.name, subject: self.subject.to_owned(), name: code_name(code) }
+    }
+
     pub(super) fn refused(self, name: &str, text: &str) -> KafkaError {
         let subject = self.subject.to_owned();
         KafkaError::Refused { call: self.name, subject, name: name.to_owned(), text: text.to_owned() }
@@ -115,6 +127,8 @@ impl<'a, C: ClientContext> Requester<'a, C> {
             Code::RD_KAFKA_RESP_ERR__TIMED_OUT | Code::RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE => {
                 Err(self.no_answer(call.name, asked.elapsed()))
             }
+            // A group's coordinator that is not ready may be the answer to the whole question, not to its parts.
+            code if NOT_READY.contains(&code) => Err(call.not_ready(code)),
             code => Err(call.refused(&code_name(code), &text)),
         }
     }
