@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::LaneControl;
 use super::epoch::{ClosedEpoch, EpochIdentity};
+use super::pin::confine_to;
 use crate::journey::settle::{Party, Progress, Sealed, SettleError, SettleRules, Settled, give_up, settle};
 use crate::kafka::Transaction;
 use crate::lake::Storage;
@@ -187,10 +188,17 @@ pub struct ThreadSettler<M> {
     thread: Option<JoinHandle<()>>,
 }
 
+/// The name of a settler's thread, and the cores that it may run on.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub name: &'a str,
+    pub cores: &'a [usize],
+}
+
 impl<M: Send + 'static> ThreadSettler<M> {
     /// Errors: no thread can be made.
     pub fn spawn<S, T>(
-        name: &str,
+        place: &Place<'_>,
         party: Party<S, T>,
         rules: SettleRules,
         identity: Arc<EpochIdentity>,
@@ -203,7 +211,12 @@ impl<M: Send + 'static> ThreadSettler<M> {
         let (orders, order_receiver) = channel();
         let (report_sender, reports) = channel();
         let mut work = Work::new(party, rules, identity);
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let cores = place.cores.to_vec();
+        let thread = std::thread::Builder::new().name(place.name.to_owned()).spawn(move || {
+            // It would inherit the lane's core: footers and fsync are not the lane's work.
+            if !confine_to(&cores) {
+                tracing::warn!(?cores, "the delivery thread is not pinned; look at cores.kafka");
+            }
             serve_orders(&mut work, &order_receiver, &report_sender, &control);
             // The producer goes first; the end of the reports tells the lane that it has gone.
             if !work.party.transaction.close(Instant::now() + PRODUCER_DEADLINE) {
