@@ -12,11 +12,10 @@ use rdkafka_sys::rd_kafka_resp_err_t as Code;
 use super::super::contract::{CommitOffset, Committed};
 use super::super::error::{KafkaError, NativeError, code_name, code_text, text_of};
 use super::super::native::{ListedPartition, PartitionList, c_string, entries_of};
-use super::request::{Answer, Call, NOT_READY, Requester, elements};
+use super::request::{Answer, Call, NOT_READY, Requester, elements, when_ready};
 use crate::batch::TopicPartition;
 
 const UNSTABLE_PAUSE: Duration = Duration::from_millis(200);
-const NOT_READY_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a group is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,16 +187,6 @@ fn group_code(call: Call<'_>, code: Code, text: &str) -> KafkaError {
         call.not_ready(code)
     } else {
         call.refused(&code_name(code), text)
-    }
-}
-
-/// Asks again while the group's coordinator is not there yet, or no longer where the client thinks.
-fn when_ready<T>(deadline: Instant, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
-    loop {
-        match ask() {
-            Err(KafkaError::NotReady { .. }) if Instant::now() < deadline => thread::sleep(NOT_READY_PAUSE),
-            answer => return answer,
-        }
     }
 }
 
