@@ -30,7 +30,13 @@ where
                 IntakeEvent::Assigned(partitions) => {
                     self.metrics.rebalanced();
                     tracing::info!(partitions = partitions.len(), "partitions assigned");
+                    #[cfg(test)]
+                    let spared = if self.keeps_open { self.open.take() } else { None };
                     self.forget_open("the assignment changed");
+                    #[cfg(test)]
+                    if spared.is_some() {
+                        self.open = spared;
+                    }
                     self.assignment.given(&partitions);
                     if partitions.is_empty() {
                         self.intake.assign(&[]).map_err(rebuild)?;
