@@ -37,6 +37,8 @@ where
                     if spared.is_some() {
                         self.open = spared;
                     }
+                    // A drain that this ends without an unassign (lost and given again at once) must not lend its deadline to the next.
+                    self.drain_until = None;
                     self.assignment.given(&partitions);
                     if partitions.is_empty() {
                         self.intake.assign(&[]).map_err(rebuild)?;
