@@ -10,7 +10,7 @@ mod transaction;
 pub use intake::{MemoryBatch, MemoryIntake};
 pub use transaction::MemoryTransaction;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{CommitOffset, IntakeEvent, TxClass, TxError};
@@ -90,6 +90,8 @@ struct State {
     members: BTreeMap<String, Member>,
     producers: BTreeMap<String, u64>,
     open: BTreeMap<String, OpenTransaction>,
+    /// Writers whose last transaction ended as committed.
+    ended_committed: BTreeSet<String>,
     output: Vec<OutRecord>,
     output_expired: bool,
     faults: Vec<Fault>,
@@ -278,6 +280,7 @@ impl State {
     /// Ends a transaction as committed; false: none is open.
     fn commit(&mut self, writer: &str) -> bool {
         let Some(open) = self.open.remove(writer) else { return false };
+        self.ended_committed.insert(writer.to_owned());
         self.output.extend(open.records);
         for offset in open.offsets {
             self.committed.insert(offset.source, (offset.next, offset.metadata));

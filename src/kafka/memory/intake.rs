@@ -1,6 +1,6 @@
 //! The members of the group of a [`MemoryKafka`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
 
 use super::{MemoryKafka, MemoryMember, MemoryRecord, State, refused};
@@ -43,7 +43,8 @@ pub struct MemoryIntake {
     questions: Vec<Question>,
     /// The generation as it was at the last poll: a member that was expelled believes in it until it hears of that.
     generation: i32,
-    paused: bool,
+    /// A pause sticks to its partitions, also while they are not assigned.
+    paused: BTreeSet<TopicPartition>,
 }
 
 /// A question for committed offsets.
@@ -90,7 +91,7 @@ impl MemoryIntake {
             events: Vec::new(),
             questions: Vec::new(),
             generation: -1,
-            paused: false,
+            paused: BTreeSet::new(),
         }
     }
 }
@@ -123,18 +124,16 @@ impl Intake for MemoryIntake {
         for event in &events {
             if matches!(event, IntakeEvent::Revoked { lost: true, .. }) {
                 self.positions.clear();
+                self.paused.clear();
             }
         }
         events
     }
 
     fn take(&mut self) -> Option<MemoryBatch> {
-        if self.paused {
-            return None;
-        }
         let state = self.kafka.state();
         for (source, next) in &mut self.positions {
-            let Some(log) = state.input.get(source) else { continue };
+            let Some(log) = state.input.get(source).filter(|_| !self.paused.contains(source)) else { continue };
             let from = usize::try_from(*next).unwrap_or(0);
             if from >= log.len() {
                 continue;
@@ -196,12 +195,12 @@ impl Intake for MemoryIntake {
     }
 
     fn pause(&mut self) -> Result<(), TxError> {
-        self.paused = true;
+        self.paused.extend(self.positions.keys().cloned());
         Ok(())
     }
 
     fn resume(&mut self) -> Result<(), TxError> {
-        self.paused = false;
+        self.paused.retain(|source| !self.positions.contains_key(source));
         Ok(())
     }
 

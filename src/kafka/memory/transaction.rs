@@ -61,6 +61,7 @@ impl Transaction for MemoryTransaction {
 
     fn begin(&mut self) -> Result<(), TxError> {
         self.call("begin", |state, writer| {
+            state.ended_committed.remove(writer);
             state.open.insert(writer.to_owned(), OpenTransaction::default());
             Ok(())
         })
@@ -99,8 +100,9 @@ impl Transaction for MemoryTransaction {
 
     fn abort(&mut self, _deadline: Instant) -> Result<(), TxError> {
         self.call("abort", |state, writer| {
-            state.open.remove(writer);
-            Ok(())
+            let committed = state.open.remove(writer).is_none() && state.ended_committed.contains(writer);
+            // The coordinator refuses to abort what is committed.
+            if committed { Err(refused(TxClass::Renew, "abort", "INVALID_TXN_STATE")) } else { Ok(()) }
         })
     }
 

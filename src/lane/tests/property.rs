@@ -29,9 +29,10 @@ enum Act {
     Expel {
         lane: usize,
     },
-    /// Gives partition p to lane `owners[p]`.
+    /// Gives partition p to lane `owners[p]`; dead lanes come back before, or get nothing.
     Rebalance {
         owners: [usize; 3],
+        revive: bool,
     },
     FailCall {
         lane: usize,
@@ -70,13 +71,15 @@ fn act() -> impl Strategy<Value = Act> {
         12 => (0..3_usize, 1..8_usize).prop_map(|(lane, count)| Act::Turns { lane, count }),
         1 => (0..3_usize).prop_map(|lane| Act::Kill { lane }),
         1 => (0..3_usize).prop_map(|lane| Act::Expel { lane }),
-        2 => [0..3_usize, 0..3_usize, 0..3_usize].prop_map(|owners| Act::Rebalance { owners }),
+        2 => ([0..3_usize, 0..3_usize, 0..3_usize], any::<bool>())
+            .prop_map(|(owners, revive)| Act::Rebalance { owners, revive }),
+        1 => (0..3_usize, any::<bool>()).prop_map(|(owner, revive)| Act::Rebalance { owners: [owner; 3], revive }),
         2 => (0..3_usize, 0..8_usize, 0..6_usize, any::<bool>())
             .prop_map(|(lane, call, class, took_effect)| Act::FailCall { lane, call, class, took_effect }),
         1 => (0..3_usize, 0..4_usize, 0..3_usize).prop_map(|(lane, step, moment)| Act::FailStorage { lane, step, moment }),
         1 => (0..3_usize, 1..8_usize).prop_map(|(lane, polls)| Act::Deafen { lane, polls }),
-        1 => (0..3_usize, 1..24_usize).prop_map(|(lane, polls)| Act::DelayAnswer { lane, polls }),
-        1 => (0..3_usize).prop_map(|lane| Act::DelayCommit { lane }),
+        2 => (0..3_usize, 1..24_usize).prop_map(|(lane, polls)| Act::DelayAnswer { lane, polls }),
+        2 => (0..3_usize).prop_map(|lane| Act::DelayCommit { lane }),
         1 => Just(Act::Land),
         1 => (0..3_usize).prop_map(|lane| Act::TimeOut { lane }),
     ]
@@ -127,9 +130,9 @@ impl Play {
                 self.world.kafka.forget_member(NAMES[lane]);
             }
             Act::Expel { lane } => self.world.kafka.expel(NAMES[lane]),
-            Act::Rebalance { owners } => {
+            Act::Rebalance { owners, revive } => {
                 self.owners = owners;
-                for lane in 0..3 {
+                for lane in (0..3).filter(|_| revive) {
                     self.ensure(lane);
                 }
                 self.rebalance();
@@ -197,8 +200,8 @@ struct Case {
     epoch_bytes: usize,
 }
 
-fn case() -> impl Strategy<Value = Case> {
-    let acts = proptest::collection::vec(act(), 1..120);
+fn case(acts_min: usize, acts_max: usize) -> impl Strategy<Value = Case> {
+    let acts = proptest::collection::vec(act(), acts_min..acts_max);
     // A drain that may be late while its epoch is in doubt, and one that never is; epochs that are full soon, and never.
     let drain_ms = prop_oneof![Just(2_u64), Just(600), Just(20_000)];
     let epoch_bytes = prop_oneof![3 => Just(1_usize << 26), 1 => Just(3_000)];
@@ -220,7 +223,7 @@ fn play(case: &Case, canary: Canary) -> Result<(), String> {
         world.kafka.answer_unstable();
     }
     let mut play = Play { world, lanes: [None, None, None], owners: [0, 1, 2] };
-    play.act(&Act::Rebalance { owners: [0, 1, 2] });
+    play.act(&Act::Rebalance { owners: [0, 1, 2], revive: true });
     for act in &case.acts {
         play.act(act);
     }
@@ -231,7 +234,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_every_message_lands_once(case in case()) {
+    fn whatever_happens_every_message_lands_once(case in case(1, 120)) {
         prop_assert_eq!(play(&case, Canary::None), Ok(()));
     }
 }
@@ -242,7 +245,7 @@ fn must_be_found(canary: Canary) {
         ProptestConfig { cases: CANARY_CASES, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let tried = std::cell::Cell::new(0);
-    let result = runner.run(&case(), |case| {
+    let result = runner.run(&case(60, 160), |case| {
         tried.set(tried.get() + 1);
         play(&case, canary).map_err(TestCaseError::fail)
     });
