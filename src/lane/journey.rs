@@ -109,6 +109,9 @@ pub struct Lane<I: Intake, H, S> {
     pub(super) watchdog: Watchdog,
     pub(super) shown_at: Duration,
     pub(super) throttle: Throttle,
+    /// A test breaks the protocol here on purpose, and must find out.
+    #[cfg(test)]
+    pub(super) keeps_open: bool,
     decoder: Decoder,
     inspector: Inspector,
     dictionaries: Dictionaries,
@@ -142,6 +145,8 @@ where
             watchdog: Watchdog::new(rules.stall_timeout, host.now()),
             shown_at: Duration::ZERO,
             throttle: Throttle::new(TROUBLE_INTERVAL),
+            #[cfg(test)]
+            keeps_open: false,
             rules,
             intake,
             host,
