@@ -74,6 +74,9 @@ pub struct Measurer {
     cache: DeviceCache,
     scratch: Scratch,
     tokens: u32,
+    /// The canary of the tests.
+    #[cfg(test)]
+    ignores_from: bool,
 }
 
 impl Measurer {
@@ -87,13 +90,20 @@ impl Measurer {
             cache: DeviceCache::default(),
             scratch: Scratch::default(),
             tokens: 0,
+            #[cfg(test)]
+            ignores_from: false,
         }
     }
 
     /// Takes a partition over at its committed offset, with what the commit note lists. `log_start`: the partition's first offset; what
     /// retention has removed of a listed window makes it partial.
     pub fn adopt(&mut self, source: &TopicPartition, note: Option<&ReplayState>, committed: i64, log_start: i64) -> Replay {
-        let mut partition = self.new_partition();
+        self.tokens += 1;
+        let mut partition = Partition::new(self.windows, self.flags_hash, self.catalog.len(), self.tokens);
+        #[cfg(test)]
+        {
+            partition.ignores_from = self.ignores_from;
+        }
         let seek_to = partition.adopt(note, committed, log_start);
         self.partitions.insert(source.clone(), partition);
         Replay { seek_to, committed }
@@ -228,6 +238,11 @@ impl Measurer {
         self.partitions.values().map(|partition| partition.bytes().0).sum()
     }
 
+    #[cfg(test)]
+    fn pending_bytes_of(&self, source: &TopicPartition) -> usize {
+        self.partitions.get(source).map_or(0, |partition| partition.bytes().0)
+    }
+
     /// Bytes held by all windows, late and early parts included.
     pub fn bytes(&self) -> usize {
         let partitions = self.partitions.values().map(Partition::bytes).map(|(loose, rest)| loose + rest);
@@ -243,10 +258,5 @@ impl Measurer {
             self.tokens
         });
         writer.finish()
-    }
-
-    fn new_partition(&mut self) -> Partition {
-        self.tokens += 1;
-        Partition::new(self.windows, self.flags_hash, self.catalog.len(), self.tokens)
     }
 }
