@@ -123,7 +123,7 @@ impl World {
             windows,
             grace_most_ms: windows.grace_ms,
             is_canary,
-            wild_clocks: rng.random_bool(0.3),
+            wild_clocks: rng.random_bool(0.4),
             wall_ms: 1_000,
             eras: 0,
             rng,
@@ -285,14 +285,14 @@ impl World {
         let readings = self.readings(partition, next, to);
         let source = source(partition);
         let mut batch = batch(&source, &readings, &mut self.lanes[lane].dictionaries);
-        let in_pieces = self.rng.random_bool(0.4);
+        let in_pieces = self.rng.random_bool(0.5);
         let mut clock = clock_ms;
         let mut begin = 0;
         while begin < readings.len() {
             let end = if in_pieces { (begin + self.rng.random_range(1..5)).min(readings.len()) } else { readings.len() };
             let before_ms = (clock > i64::MIN).then_some(clock);
             clock = readings[begin..end].iter().filter_map(|reading| self.stamp(reading)).fold(clock, i64::max);
-            let jitter = if self.wild_clocks && self.rng.random_bool(0.2) { self.rng.random_range(-200..60) } else { 0 };
+            let jitter = if self.wild_clocks && self.rng.random_bool(0.4) { self.rng.random_range(-60..30) } else { 0 };
             let Lane { measurer, dictionaries, .. } = &mut self.lanes[lane];
             let measured = if in_pieces {
                 let given = (clock > i64::MIN).then(|| clock.saturating_add(jitter));
