@@ -88,3 +88,6 @@ pub(super) fn group_rows(
     columns.push(Arc::new(groups.buckets.clone()));
     record_batch(Table::Groups, schema, columns)
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,9 +93,7 @@ impl Plant {
             self.rows.extend(rows(&parts));
         }
         let told = |row: Row| match row.subject {
-            Subject::Device(device) => {
-                Some((device, row.start_us / 1_000, row.from, row.to, row.on_time, row.values.count))
-            }
+            Subject::Device(device) => Some((device, row.start_us / 1_000, row.from, row.to, row.on_time, row.values.count)),
             Subject::Group(..) => None,
         };
         std::mem::take(&mut self.rows).into_iter().filter_map(told).collect()

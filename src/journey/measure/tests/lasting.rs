@@ -4,14 +4,8 @@ use super::{Measurer, Reading, Subject, Windows, batch, catalog, rows};
 use crate::batch::{Dictionaries, MeasuredParts, ReplayState, TopicPartition};
 use crate::journey::measure::ClockRun;
 
-const WINDOWS: Windows = Windows {
-    size_ms: 10,
-    rolling: 3,
-    grace_ms: 0,
-    future_skew_ms: 5,
-    age_max_ms: 1_000,
-    devices_max: 100_000,
-};
+const WINDOWS: Windows =
+    Windows { size_ms: 10, rolling: 3, grace_ms: 0, future_skew_ms: 5, age_max_ms: 1_000, devices_max: 100_000 };
 
 fn source() -> TopicPartition {
     TopicPartition::new("t", 0)
@@ -110,7 +104,8 @@ fn places_survive_emptied_dictionaries() {
 
 #[test]
 fn what_is_listed_is_rebuilt_and_nothing_else() {
-    let all: Vec<Reading> = (0..40).map(|n| reading(n, 1_000 + n, ["a", "b"][usize::try_from(n % 2).unwrap()], n as f64)).collect();
+    let all: Vec<Reading> =
+        (0..40).map(|n| reading(n, 1_000 + n, ["a", "b"][usize::try_from(n % 2).unwrap()], n as f64)).collect();
     let mut first = Lane::new(WINDOWS);
     assert_eq!(first.walk(&all[..35]).parts_on_time, 3);
     let state = first.state();

@@ -94,7 +94,14 @@ pub(super) fn batch(source: &TopicPartition, readings: &[Reading], dictionaries:
         (Some(first), Some(last)) => Span::of_inclusive(first.offset, last.offset),
         _ => Span::empty_at(0),
     };
-    InspectedBatch { source: source.clone(), span, ingest_time_us: 0, readings: columns, events: no_events(), rejects: Vec::new() }
+    InspectedBatch {
+        source: source.clone(),
+        span,
+        ingest_time_us: 0,
+        readings: columns,
+        events: no_events(),
+        rejects: Vec::new(),
+    }
 }
 
 fn no_events() -> EventColumns {
@@ -175,9 +182,8 @@ fn row(subject: Subject, sensor: &str, part: &PartColumns, measures: &MeasureCol
         times: get(&measures.first_time, row).map(|first| (first, measures.last_time.value(row))),
         ..Values::default()
     };
-    let rolling = get(&measures.rolling_windows, row).map(|windows| {
-        (bits(&measures.rolling_mean).map(|mean| (mean, bits(&measures.rolling_stddev).unwrap())), windows)
-    });
+    let rolling = get(&measures.rolling_windows, row)
+        .map(|windows| (bits(&measures.rolling_mean).map(|mean| (mean, bits(&measures.rolling_stddev).unwrap())), windows));
     Row {
         subject,
         sensor: SENSORS.iter().position(|name| *name == sensor).unwrap(),

@@ -123,12 +123,7 @@ fn on_time(rows: &[&DoneRow]) -> Result<(), String> {
 }
 
 /// Repeats and the limit follow from the readings of an on-time part; elsewhere nothing is a repeat or over the limit.
-fn flags(
-    readings: &[Reading],
-    limits: &[usize],
-    rows: &[&DoneRow],
-    in_hole: &impl Fn(&Reading) -> bool,
-) -> Result<(), String> {
+fn flags(readings: &[Reading], limits: &[usize], rows: &[&DoneRow], in_hole: &impl Fn(&Reading) -> bool) -> Result<(), String> {
     let mut parts: BTreeSet<(i64, i64, i64, i64)> = BTreeSet::new();
     let mut partial = BTreeSet::new();
     for row in rows.iter().map(|done| &done.row).filter(|row| row.on_time) {
@@ -148,9 +143,9 @@ fn flags(
         expected.extend(judge(&own, first.map_or(usize::MAX, |first| limits[first])));
     }
     let is_partial = |reading: &Reading| {
-        partial.iter().any(|(start, end, from, to)| {
-            (*start..*end).contains(&reading.event_us) && (*from..*to).contains(&reading.offset)
-        })
+        partial
+            .iter()
+            .any(|(start, end, from, to)| (*start..*end).contains(&reading.event_us) && (*from..*to).contains(&reading.offset))
     };
     for reading in readings.iter().filter(|reading| !World::is_untrusted(reading) && !in_hole(reading) && !is_partial(reading)) {
         let expected = expected.get(&reading.offset).copied();
@@ -185,7 +180,10 @@ fn every_row_is_the_fold_of_the_readings_that_it_names() {
             }
         }
     }
-    println!("seeds {first}..{}: {on_time} on-time rows, {loose} late or early, {partial} partial, {rolled} rolled", first + cases);
+    println!(
+        "seeds {first}..{}: {on_time} on-time rows, {loose} late or early, {partial} partial, {rolled} rolled",
+        first + cases
+    );
     // A search that meets nothing proves nothing.
     assert!(cases < 100 || [on_time, loose, partial, rolled].iter().all(|count| *count > cases));
 }

@@ -34,7 +34,8 @@ fn a_bucket_is_what_the_definition_says() {
     for value in values(1, 20_000) {
         assert_eq!(bucket_of(value), bucket(value), "{value:e}");
     }
-    let edges = [0.0, -0.0, 1.0, -1.0, f64::MAX, f64::MIN, f64::MIN_POSITIVE, f64::MIN_POSITIVE.next_down(), 5e-324, 2.0, 1.984_375];
+    let edges =
+        [0.0, -0.0, 1.0, -1.0, f64::MAX, f64::MIN, f64::MIN_POSITIVE, f64::MIN_POSITIVE.next_down(), 5e-324, 2.0, 1.984_375];
     for value in edges {
         assert_eq!(bucket_of(value), bucket(value), "{value:e}");
     }
