@@ -19,7 +19,7 @@ fn epoch_at(second: u64) -> Uuid {
 const NOW: u64 = 1_795_219_200;
 
 fn epoch_note() -> String {
-    CommitNote::Epoch { epoch: epoch_at(NOW), clock_ms: None }.to_metadata()
+    CommitNote::Epoch { epoch: epoch_at(NOW), clock_ms: None, replay: None }.to_metadata()
 }
 
 fn start_note() -> String {
