@@ -11,7 +11,7 @@ use std::sync::Arc;
 use corelane::batch::{Dictionaries, RawBatch, SensorCatalog};
 use corelane::journey::decode::Decoder;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fleet_batches::{MESSAGES, MIXES, batches, decode_all, messages, readings_line};
+use fleet_batches::{CpuTime, MESSAGES, MIXES, batches, decode_all, messages, readings_line};
 
 /// The allocator of the program.
 #[global_allocator]
@@ -85,7 +85,7 @@ fn parse_typed(batches: &[RawBatch<'_>]) -> (usize, f64) {
     })
 }
 
-fn decode(criterion: &mut Criterion) {
+fn decode(criterion: &mut Criterion<CpuTime>) {
     let catalog = Arc::new(SensorCatalog::default());
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(MESSAGES as u64)).sample_size(20);
@@ -109,5 +109,9 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime::new());
+    targets = decode
+}
 criterion_main!(benches);

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use corelane::batch::{DecodedBatch, Dictionaries, SensorCatalog};
 use corelane::journey::decode::Decoder;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use fleet_batches::{MESSAGES, MIXES, batches, decode_all, inspector, messages, readings_line};
+use fleet_batches::{CpuTime, MESSAGES, MIXES, batches, decode_all, inspector, messages, readings_line};
 
 /// The allocator of the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn inspect(criterion: &mut Criterion) {
+fn inspect(criterion: &mut Criterion<CpuTime>) {
     let catalog = Arc::new(SensorCatalog::default());
     let mut group = criterion.benchmark_group("inspect");
     group.throughput(Throughput::Elements(MESSAGES as u64));
@@ -38,5 +38,9 @@ fn inspect(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, inspect);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime::new());
+    targets = inspect
+}
 criterion_main!(benches);

@@ -12,7 +12,7 @@ use corelane::batch::{Dictionaries, EncodedSegment, RawBatch, SensorCatalog};
 use corelane::journey::decode::Decoder;
 use corelane::journey::inspect::Inspector;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fleet_batches::{MESSAGES, MIXES, batches, close, hour, inspector, messages, segments, segments_line};
+use fleet_batches::{CpuTime, MESSAGES, MIXES, batches, close, hour, inspector, messages, segments, segments_line};
 
 /// The allocator of the program.
 #[global_allocator]
@@ -50,7 +50,7 @@ impl Stages {
     }
 }
 
-fn lane(criterion: &mut Criterion) {
+fn lane(criterion: &mut Criterion<CpuTime>) {
     let catalog = Arc::new(SensorCatalog::default());
     let mut group = criterion.benchmark_group("lane");
     group.throughput(Throughput::Elements(MESSAGES as u64)).sample_size(20);
@@ -64,5 +64,9 @@ fn lane(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, lane);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime::new());
+    targets = lane
+}
 criterion_main!(benches);

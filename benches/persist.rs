@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use corelane::batch::SensorCatalog;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fleet_batches::{MESSAGES, MIXES, batches, close, hour, inspected, messages, segments, segments_line};
+use fleet_batches::{CpuTime, MESSAGES, MIXES, batches, close, hour, inspected, messages, segments, segments_line};
 
 /// The allocator of the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn persist(criterion: &mut Criterion) {
+fn persist(criterion: &mut Criterion<CpuTime>) {
     let catalog = Arc::new(SensorCatalog::default());
     let mut group = criterion.benchmark_group("persist");
     group.throughput(Throughput::Elements(MESSAGES as u64)).sample_size(20);
@@ -39,5 +39,9 @@ fn persist(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, persist);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime::new());
+    targets = persist
+}
 criterion_main!(benches);

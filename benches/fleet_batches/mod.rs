@@ -4,6 +4,8 @@
 // Each benchmark includes this module and uses a part of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+mod cpu_time;
+
 use std::sync::Arc;
 
 use corelane::batch::{
@@ -15,6 +17,8 @@ use corelane::journey::inspect::{InspectSettings, Inspector};
 use corelane::journey::persist::{Footer, OpenSegments, PageCompression, PersistSettings};
 use corelane::simulate::{Clock, Fleet, FleetOptions, Mix, Rates};
 use uuid::Uuid;
+
+pub(crate) use cpu_time::CpuTime;
 
 /// As a lane takes them.
 pub(crate) const BATCH_ROWS: usize = 1_024;

@@ -43,7 +43,7 @@ enum Command {
     Topics(topics::Args),
     /// Sets a group's committed offsets, with a reason that is recorded
     Groups(groups::Args),
-    /// Checks a configuration, and with --connect Kafka and the lake too
+    /// Checks a configuration: every fault at once, with its place and the remedy
     Check(check::Args),
     /// Prints the JSON Schema of the configuration, or the resolved configuration
     Config(config::Args),

@@ -8,6 +8,7 @@ use super::config::Files;
 use super::exit::OrExit as _;
 use super::live::LiveLine;
 use super::signals::{Signals, StopFlag};
+use super::simulate::plan::parse_duration;
 use super::summary;
 use super::view::{CrewView, start_server, stop_server};
 use super::{Exit, Failure};
@@ -36,9 +37,9 @@ pub(super) struct Args {
     /// Ends once every message that was there at the start is committed, by this process or by others of its group
     #[arg(long)]
     until_end: bool,
-    /// Ends after so many seconds
-    #[arg(long, value_name = "SECONDS")]
-    duration: Option<u64>,
+    /// Ends after this time, such as 30s or 10m
+    #[arg(long, value_parser = parse_duration)]
+    duration: Option<Duration>,
     /// Prints no live line
     #[arg(long, short)]
     quiet: bool,
@@ -54,7 +55,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let view = CrewView::of(&crew);
     let server = start_server(crew.config(), Arc::clone(&view));
     let ends = if args.until_end { Some(crew.ends(Instant::now() + STOP_DEADLINE).or_exit(Exit::Unavailable)?) } else { None };
-    let until = args.duration.map(|seconds| began + Duration::from_secs(seconds));
+    let until = args.duration.map(|duration| began + duration);
 
     let before = crew.metrics().snapshot();
     let failed = watch(&mut crew, &stop, until, ends.as_deref(), !args.quiet);

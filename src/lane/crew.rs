@@ -11,7 +11,7 @@ use super::journey::{Lane, LaneEnd, LaneParts, LaneRules};
 use super::pin::pin_to;
 use super::prepare::{LaneParty, PrepareError, Prepared, party_of, prepare, recover_writer};
 use super::runtime::{EpollHost, block_on};
-use super::settler::ThreadSettler;
+use super::settler::{Place, ThreadSettler};
 use super::{EpochIdentity, LaneControl};
 use crate::batch::{LedgerEntry, TopicPartition};
 use crate::config::{Compression, Config, Delivery};
@@ -30,7 +30,7 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// A lane gets a new client at most so often in a row; then the process ends, for whoever supervises it.
 const REBUILDS_MAX: u32 = 5;
 /// A lane that ran this long is no longer in a row.
-const REBUILD_FORGIVEN: Duration = Duration::from_secs(300);
+const REBUILD_FORGIVEN: Duration = Duration::from_mins(5);
 /// Between two tries to rebuild a lane while Kafka does not answer.
 const REBUILD_PAUSE: Duration = Duration::from_secs(1);
 /// Rows of a Parquet row group: about 16 MB of buffers with the default sensors.
@@ -306,8 +306,10 @@ fn run_once(shared: &Shared, lane: usize, party: LaneParty, control: &Arc<LaneCo
         rules_version: RULES_VERSION.to_owned(),
     };
     let settle_rules = SettleRules { deadline: SETTLE_DEADLINE, exactly_once: config.kafka.delivery == Delivery::ExactlyOnce };
+    let name = format!("settle-{lane}");
+    let place = Place { name: &name, cores: &config.cores.kafka };
     let refused = |source| LaneEnd::Refused(CrewError::Thread { lane, source }.to_string());
-    let settler = ThreadSettler::spawn(&format!("settle-{lane}"), party, settle_rules, Arc::new(identity), Arc::clone(control));
+    let settler = ThreadSettler::spawn(&place, party, settle_rules, Arc::new(identity), Arc::clone(control));
     let settler = match settler {
         Ok(settler) => settler,
         Err(source) => return refused(source),

@@ -281,7 +281,7 @@ where
         let ends: Vec<_> = open.ledger.entries.iter().map(|(source, entry)| (source.clone(), entry.span.next)).collect();
         let offsets = ends.iter().map(|(source, next)| {
             let clock_ms = self.assignment.position_mut(source).and_then(|position| position.clock().now_ms());
-            CommitOffset { source: source.clone(), next: *next, metadata: CommitNote::Epoch { epoch, clock_ms }.to_metadata() }
+            CommitOffset { source: source.clone(), next: *next, metadata: CommitNote::Epoch { epoch, clock_ms, replay: None }.to_metadata() }
         });
         let closed = open.close(offsets.collect(), member.clone(), self.host.wall_us() / 1_000);
         self.settling = Some(Settling {

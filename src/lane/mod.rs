@@ -30,7 +30,7 @@ pub use epoch::{ClosedEpoch, EpochIdentity};
 pub use host::Host;
 pub use journey::{Lane, LaneEnd, LaneParts, LaneRules};
 pub use prepare::PrepareError;
-pub use settler::{InlineSettler, Order, Report, Settler, ThreadSettler};
+pub use settler::{InlineSettler, Order, Place, Report, Settler, ThreadSettler};
 
 #[cfg(test)]
 mod tests;

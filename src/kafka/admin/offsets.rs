@@ -9,7 +9,7 @@ use rdkafka_sys::rd_kafka_resp_err_t as Code;
 
 use super::super::error::{KafkaError, NativeError, code_name, code_text};
 use super::super::native::{PartitionList, millis_left};
-use super::request::{Call, Requester, elements};
+use super::request::{Call, NOT_READY, Requester, elements, when_ready};
 use crate::batch::TopicPartition;
 
 /// Which offset of a partition.
@@ -42,6 +42,16 @@ impl OffsetSpec {
 impl<C: ClientContext> Requester<'_, C> {
     /// One offset a partition, in the order asked; None where no message is that young.
     pub(in super::super) fn offsets(
+        &self,
+        partitions: &[TopicPartition],
+        spec: OffsetSpec,
+        isolation: Isolation,
+        deadline: Instant,
+    ) -> Result<Vec<(TopicPartition, Option<i64>)>, KafkaError> {
+        when_ready(deadline, || self.offsets_once(partitions, spec, isolation, deadline))
+    }
+
+    fn offsets_once(
         &self,
         partitions: &[TopicPartition],
         spec: OffsetSpec,
@@ -86,6 +96,7 @@ impl<C: ClientContext> Requester<'_, C> {
                 Some((.., Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)) | None => {
                     Err(KafkaError::PartitionMissing(wanted.clone()))
                 }
+                Some((.., code)) if NOT_READY.contains(code) => Err(call.not_ready(*code)),
                 Some((.., code)) => Err(call.refused(&code_name(*code), &code_text(*code))),
             }
         };
