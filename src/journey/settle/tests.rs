@@ -68,7 +68,7 @@ impl Bench {
         let log = Arc::new(Mutex::new(Vec::new()));
         kafka.log_to(Arc::clone(&log));
         storage.log_to(Arc::clone(&log));
-        let rules = SettleRules { deadline: Duration::from_secs(600), exactly_once };
+        let rules = SettleRules { deadline: Duration::from_mins(10), exactly_once };
         Self { kafka, storage, party, sealed, progress: Progress::default(), rules, log }
     }
 
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     fn recover(&mut self) -> Result<Recovered, SettleError> {
-        recover(&mut self.party, Instant::now() + Duration::from_secs(600))
+        recover(&mut self.party, Instant::now() + Duration::from_mins(10))
     }
 
     /// The calls since the last look.

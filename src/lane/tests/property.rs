@@ -23,16 +23,36 @@ enum Act {
         lane: usize,
         count: usize,
     },
+    AllTurn {
+        count: usize,
+    },
+    /// `noticed`: the group gives its partitions to the living at once.
     Kill {
         lane: usize,
+        noticed: bool,
     },
     Expel {
         lane: usize,
     },
-    /// Gives partition p to lane `owners[p]`; dead lanes come back before, or get nothing.
+    /// Expelled and back in the group before it hears of it.
+    Bounce {
+        lane: usize,
+        polls: usize,
+    },
+    /// Kafka does not answer this lane's judging for a while.
+    Away {
+        lane: usize,
+    },
+    /// Gives partition p to lane `owners[p]`; dead lanes come back before, or the next living one stands in.
     Rebalance {
         owners: [usize; 3],
         revive: bool,
+    },
+    /// All partitions go to `first`, to `second`, and back, with so many turns of everybody before each step.
+    ThereAndBack {
+        first: usize,
+        second: usize,
+        count: usize,
     },
     FailCall {
         lane: usize,
@@ -68,17 +88,22 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (0..3_usize, 0..6_u8).prop_map(|(partition, kind)| Act::Append { partition, kind }),
-        12 => (0..3_usize, 1..8_usize).prop_map(|(lane, count)| Act::Turns { lane, count }),
-        1 => (0..3_usize).prop_map(|lane| Act::Kill { lane }),
+        10 => (0..3_usize, 1..8_usize).prop_map(|(lane, count)| Act::Turns { lane, count }),
+        12 => (1..16_usize).prop_map(|count| Act::AllTurn { count }),
+        2 => (0..3_usize, any::<bool>()).prop_map(|(lane, noticed)| Act::Kill { lane, noticed }),
         1 => (0..3_usize).prop_map(|lane| Act::Expel { lane }),
-        2 => ([0..3_usize, 0..3_usize, 0..3_usize], any::<bool>())
+        2 => (0..3_usize, 0..20_usize).prop_map(|(lane, polls)| Act::Bounce { lane, polls }),
+        1 => (0..3_usize).prop_map(|lane| Act::Away { lane }),
+        3 => ([0..3_usize, 0..3_usize, 0..3_usize], any::<bool>())
             .prop_map(|(owners, revive)| Act::Rebalance { owners, revive }),
-        1 => (0..3_usize, any::<bool>()).prop_map(|(owner, revive)| Act::Rebalance { owners: [owner; 3], revive }),
+        4 => (0..3_usize, any::<bool>()).prop_map(|(owner, revive)| Act::Rebalance { owners: [owner; 3], revive }),
+        2 => (0..3_usize, 0..3_usize, 1..24_usize)
+            .prop_map(|(first, second, count)| Act::ThereAndBack { first, second, count }),
         2 => (0..3_usize, 0..8_usize, 0..6_usize, any::<bool>())
             .prop_map(|(lane, call, class, took_effect)| Act::FailCall { lane, call, class, took_effect }),
         1 => (0..3_usize, 0..4_usize, 0..3_usize).prop_map(|(lane, step, moment)| Act::FailStorage { lane, step, moment }),
         1 => (0..3_usize, 1..8_usize).prop_map(|(lane, polls)| Act::Deafen { lane, polls }),
-        2 => (0..3_usize, 1..24_usize).prop_map(|(lane, polls)| Act::DelayAnswer { lane, polls }),
+        2 => (0..3_usize, 1..100_usize).prop_map(|(lane, polls)| Act::DelayAnswer { lane, polls }),
         2 => (0..3_usize).prop_map(|lane| Act::DelayCommit { lane }),
         1 => Just(Act::Land),
         1 => (0..3_usize).prop_map(|lane| Act::TimeOut { lane }),
@@ -93,8 +118,10 @@ const MOMENTS: [FaultMoment; 3] = [FaultMoment::Before, FaultMoment::Between, Fa
 
 /// Turns of each lane in which everything must come home once the faults have ended.
 const TURNS_MAX: usize = 4_000;
+/// Judging fails so often while Kafka is away.
+const AWAY_CALLS: usize = 6;
 /// Worlds in which a broken protocol must show.
-const CANARY_CASES: u32 = 600;
+const CANARY_CASES: u32 = 1_500;
 
 struct Play {
     world: World,
@@ -104,8 +131,10 @@ struct Play {
 
 impl Play {
     fn rebalance(&mut self) {
+        let standing_in = |owner: usize| (owner..owner + 3).map(|lane| lane % 3).find(|lane| self.lanes[*lane].is_some());
         let owned = |lane: usize| -> Vec<_> {
-            self.world.partitions.iter().zip(self.owners).filter(|(_, owner)| *owner == lane).map(|(p, _)| p.clone()).collect()
+            let owners = self.world.partitions.iter().zip(self.owners);
+            owners.filter(|(_, owner)| standing_in(*owner) == Some(lane)).map(|(partition, _)| partition.clone()).collect()
         };
         let wanted: Vec<_> = (0..3).filter(|lane| self.lanes[*lane].is_some()).map(|lane| (NAMES[lane], owned(lane))).collect();
         let borrowed: Vec<_> = wanted.iter().map(|(name, partitions)| (*name, partitions.as_slice())).collect();
@@ -125,9 +154,34 @@ impl Play {
                     self.turn(lane);
                 }
             }
-            Act::Kill { lane } => {
+            Act::AllTurn { count } => {
+                for turn in 0..3 * count {
+                    self.turn(turn % 3);
+                }
+            }
+            Act::Kill { lane, noticed } => {
                 self.lanes[lane] = None;
                 self.world.kafka.forget_member(NAMES[lane]);
+                if noticed {
+                    self.rebalance();
+                }
+            }
+            Act::ThereAndBack { first, second, count } => {
+                for owner in [first, second, first] {
+                    self.act(&Act::AllTurn { count });
+                    self.owners = [owner; 3];
+                    self.rebalance();
+                }
+            }
+            Act::Bounce { lane, polls } => {
+                self.world.kafka.deafen(NAMES[lane], polls);
+                self.world.kafka.expel(NAMES[lane]);
+                self.rebalance();
+            }
+            Act::Away { lane } => {
+                for _ in 0..AWAY_CALLS {
+                    self.world.kafka.fail(NAMES[lane], "renew", TxClass::Unknown, false);
+                }
             }
             Act::Expel { lane } => self.world.kafka.expel(NAMES[lane]),
             Act::Rebalance { owners, revive } => {
@@ -197,6 +251,7 @@ struct Case {
     acts: Vec<Act>,
     batch_max: usize,
     drain_ms: u64,
+    epoch_ms: u64,
     epoch_bytes: usize,
 }
 
@@ -204,11 +259,13 @@ fn case(acts_min: usize, acts_max: usize) -> impl Strategy<Value = Case> {
     let acts = proptest::collection::vec(act(), acts_min..acts_max);
     // A drain that may be late while its epoch is in doubt, and one that never is; epochs that are full soon, and never.
     let drain_ms = prop_oneof![Just(2_u64), Just(600), Just(20_000)];
+    let epoch_ms = prop_oneof![Just(5_u64), Just(1_000), Just(4_000)];
     let epoch_bytes = prop_oneof![3 => Just(1_usize << 26), 1 => Just(3_000)];
-    (acts, 1..9_usize, drain_ms, epoch_bytes).prop_map(|(acts, batch_max, drain_ms, epoch_bytes)| Case {
+    (acts, 1..9_usize, drain_ms, epoch_ms, epoch_bytes).prop_map(|(acts, batch_max, drain_ms, epoch_ms, epoch_bytes)| Case {
         acts,
         batch_max,
         drain_ms,
+        epoch_ms,
         epoch_bytes,
     })
 }
@@ -217,6 +274,7 @@ fn play(case: &Case, canary: Canary) -> Result<(), String> {
     let mut world = World::new(3);
     world.batch_max = case.batch_max;
     world.drain_deadline = Duration::from_millis(case.drain_ms);
+    world.epoch_interval = Duration::from_millis(case.epoch_ms);
     world.epoch_bytes = case.epoch_bytes;
     world.canary = canary;
     if canary == Canary::UnstableOffsets {
@@ -231,7 +289,7 @@ fn play(case: &Case, canary: Canary) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_every_message_lands_once(case in case(1, 120)) {
@@ -245,7 +303,7 @@ fn must_be_found(canary: Canary) {
         ProptestConfig { cases: CANARY_CASES, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let tried = std::cell::Cell::new(0);
-    let result = runner.run(&case(60, 160), |case| {
+    let result = runner.run(&case(30, 120), |case| {
         tried.set(tried.get() + 1);
         play(&case, canary).map_err(TestCaseError::fail)
     });

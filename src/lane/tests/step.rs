@@ -219,12 +219,8 @@ impl Transaction for StepTransaction {
 
     fn send_offsets(&mut self, offsets: &[CommitOffset], member: &MemoryMember, deadline: Instant) -> Result<(), TxError> {
         self.gate.pass_to_kafka("send_offsets")?;
-        if self.canary == Canary::MemberOfTheSettle {
-            if let Some(now) = self.kafka.member_now(&member.name) {
-                return self.inner.send_offsets(offsets, &now, deadline);
-            }
-        }
-        self.inner.send_offsets(offsets, member, deadline)
+        let refreshed = if self.canary == Canary::MemberOfTheSettle { self.kafka.member_now(&member.name) } else { None };
+        self.inner.send_offsets(offsets, refreshed.as_ref().unwrap_or(member), deadline)
     }
 
     fn commit(&mut self, deadline: Instant) -> Result<(), TxError> {

@@ -169,7 +169,7 @@ impl World {
 
     /// Steps take as long as the test lets them: the deadline, in real time, never passes. That it may is told by faults.
     fn settle_rules(&self) -> SettleRules {
-        SettleRules { deadline: Duration::from_secs(600), exactly_once: self.exactly_once }
+        SettleRules { deadline: Duration::from_mins(10), exactly_once: self.exactly_once }
     }
 
     fn party(&mut self, writer: &str) -> Party<MemoryStorage, MemoryTransaction> {
@@ -193,7 +193,7 @@ impl World {
     /// Starts a lane as the crew does: recovery first, then the loop. An error is a process that died during its recovery.
     pub(super) fn try_start(&mut self, writer: &str) -> Result<Running, SettleError> {
         let mut party = self.party(writer);
-        recover(&mut party, Instant::now() + Duration::from_secs(600))?;
+        recover(&mut party, Instant::now() + Duration::from_mins(10))?;
         let identity = EpochIdentity {
             lake: "lake".into(),
             writer: writer.into(),
