@@ -5,6 +5,8 @@
 
 use uuid::Uuid;
 
+use super::ReplayState;
+
 /// Kafka's default `offset.metadata.max.bytes`.
 pub const NOTE_BYTES_MAX: usize = 4_096;
 
@@ -18,6 +20,8 @@ pub enum CommitNote {
         epoch: Uuid,
         /// The partition's clock when the epoch was closed, ms; None: no record had a Kafka time yet.
         clock_ms: Option<i64>,
+        /// What a successor needs to rebuild the windows; None in notes of programs that had none.
+        replay: Option<ReplayState>,
     },
     /// Where the group was told to start (`kafka.start`), before any lane joined.
     Start { from: String },
@@ -29,8 +33,11 @@ impl CommitNote {
     /// The text for the commit metadata: ASCII, within the limit.
     pub fn to_metadata(&self) -> String {
         let text = match self {
-            CommitNote::Epoch { epoch, clock_ms: Some(clock_ms) } => format!("{PREFIX} epoch id={epoch} clock={clock_ms}"),
-            CommitNote::Epoch { epoch, clock_ms: None } => format!("{PREFIX} epoch id={epoch}"),
+            CommitNote::Epoch { epoch, clock_ms, replay } => {
+                let clock = clock_ms.map_or_else(String::new, |clock_ms| format!(" clock={clock_ms}"));
+                let replay = replay.as_ref().map_or_else(String::new, |replay| format!(" {replay}"));
+                format!("{PREFIX} epoch id={epoch}{clock}{replay}")
+            }
             CommitNote::Start { from } => format!("{PREFIX} start from={}", one_word(from)),
             CommitNote::Reset { reason } => format!("{PREFIX} reset reason={}", one_word(reason)),
         };
@@ -51,7 +58,11 @@ impl CommitNote {
                     Some(text) => Some(text.parse().ok()?),
                     None => None,
                 };
-                Some(CommitNote::Epoch { epoch: value("id")?.parse().ok()?, clock_ms })
+                let replay = match value("window") {
+                    Some(_) => Some(ReplayState::parse(value)?),
+                    None => None,
+                };
+                Some(CommitNote::Epoch { epoch: value("id")?.parse().ok()?, clock_ms, replay })
             }
             "start" => Some(CommitNote::Start { from: value("from")?.to_owned() }),
             "reset" => Some(CommitNote::Reset { reason: value("reason")?.to_owned() }),
@@ -66,5 +77,4 @@ fn one_word(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "note_tests.rs"]
 mod tests;

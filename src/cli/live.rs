@@ -50,8 +50,8 @@ impl LiveLine {
 fn line_of(now: &Snapshot, before: &Snapshot) -> String {
     let lag = now.lag.map_or_else(|| "?".to_owned(), grouped);
     format!(
-        "{} msg/s | lag {lag} | readings {} | events {} | rejects {} | epochs {} | memory {} MiB",
-        grouped(now.messages_per_second(before).round().max(0.0) as u64),
+        "{:.0} msg/s | lag {lag} | readings {} | events {} | rejects {} | epochs {} | memory {} MiB",
+        now.messages_per_second(before),
         grouped(now.readings),
         grouped(now.events),
         grouped(now.rejects_total()),

@@ -30,7 +30,9 @@ pub enum KafkaError {
     PartitionMissing(TopicPartition),
     #[error("group `{group}` has members; stop all its instances (and wait for session.timeout.ms) before its offsets are set")]
     GroupHasMembers { group: String },
-    #[error("Kafka is not ready for {call} of {subject}: {name}; it elects a coordinator or loads its state, try again")]
+    #[error(
+        "Kafka is not ready for {call} of {subject}: {name}; a coordinator or leader is elected or loads its state, try again"
+    )]
     NotReady { call: &'static str, subject: String, name: String },
     #[error("{call} of {subject} was refused: {name}: {text}")]
     Refused { call: &'static str, subject: String, name: String, text: String },

@@ -2,15 +2,19 @@
 //!
 //! Deterministic: nothing happens but by a call. It keeps the rules that the protocol relies on (member and generation are checked,
 //! a new producer with the same id ends what was under way, an aborted transaction leaves gaps nowhere in the input), and it can be
-//! told to fail a call before or after it took effect.
+//! told to fail a call before or after it took effect, or to let a commit take effect long after its answer was lost.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::BorrowedFd;
+mod intake;
+mod transaction;
+
+pub use intake::{MemoryBatch, MemoryIntake};
+pub use transaction::MemoryTransaction;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use super::{CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Testimony, Transaction, TxClass, TxError};
-use crate::batch::{Headers, OutRecord, RawBatch, RawRow, TopicPartition};
+use super::{CommitOffset, IntakeEvent, TxClass, TxError};
+use crate::batch::{OutRecord, TopicPartition};
 
 /// One input record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +37,17 @@ struct Fault {
     writer: String,
     call: &'static str,
     class: TxClass,
-    /// The call does its work before it fails: a lost answer.
-    took_effect: bool,
+    effect: Effect,
+}
+
+/// What a call that fails has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Nothing,
+    /// All its work: only the answer is lost.
+    Done,
+    /// Nothing yet: the request is on its way, and arrives with [`MemoryKafka::land_commits`].
+    Later,
 }
 
 #[derive(Debug, Default)]
@@ -43,12 +56,29 @@ struct OpenTransaction {
     offsets: Vec<CommitOffset>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Member {
     generation: i32,
     wanted: Vec<TopicPartition>,
     events: VecDeque<IntakeEvent>,
     holds: bool,
+    /// Polls that bring nothing: what the group says is still on its way.
+    deaf: usize,
+    /// How many polls late the next answers to its questions for committed offsets come.
+    answer_delays: VecDeque<usize>,
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        Self {
+            generation: -1,
+            wanted: Vec::new(),
+            events: VecDeque::new(),
+            holds: false,
+            deaf: 0,
+            answer_delays: VecDeque::new(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -60,9 +90,15 @@ struct State {
     members: BTreeMap<String, Member>,
     producers: BTreeMap<String, u64>,
     open: BTreeMap<String, OpenTransaction>,
+    /// Writers whose last transaction ended as committed.
+    ended_committed: BTreeSet<String>,
     output: Vec<OutRecord>,
     output_expired: bool,
     faults: Vec<Fault>,
+    /// Commits without an answer whose requests are on their way: writer and producer.
+    in_flight: Vec<(String, u64)>,
+    unstable_answers: bool,
+    log: Option<Arc<Mutex<Vec<String>>>>,
 }
 
 /// A handle on the whole; clones share it. It outlives lanes, as a cluster would.
@@ -121,7 +157,62 @@ impl MemoryKafka {
 
     /// The next `call` of this writer fails with `class`; `took_effect`: after it did its work.
     pub fn fail(&self, writer: &str, call: &'static str, class: TxClass, took_effect: bool) {
-        self.state().faults.push(Fault { writer: writer.to_owned(), call, class, took_effect });
+        let effect = if took_effect { Effect::Done } else { Effect::Nothing };
+        self.state().faults.push(Fault { writer: writer.to_owned(), call, class, effect });
+    }
+
+    /// The next commit of this writer gets no answer and is on its way until [`Self::land_commits`].
+    pub fn delay_commit(&self, writer: &str) {
+        let fault = Fault { writer: writer.to_owned(), call: "commit", class: TxClass::Unknown, effect: Effect::Later };
+        self.state().faults.push(fault);
+    }
+
+    /// Commits that were on their way arrive; those of producers that have a successor by now are refused.
+    pub fn land_commits(&self) {
+        let mut state = self.state();
+        for (writer, producer) in std::mem::take(&mut state.in_flight) {
+            if state.producers.get(&writer) == Some(&producer) {
+                state.commit(&writer);
+            }
+        }
+    }
+
+    /// The coordinator ends a transaction that was open for too long, and fences its producer.
+    pub fn time_out_transaction(&self, writer: &str) {
+        let mut state = self.state();
+        if state.open.remove(writer).is_some() {
+            *state.producers.entry(writer.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// This member hears nothing for so many polls, and believes what it believed.
+    pub fn deafen(&self, name: &str, polls: usize) {
+        if let Some(member) = self.state().members.get_mut(name) {
+            member.deaf = member.deaf.max(polls);
+        }
+    }
+
+    /// The answer to this member's next question for committed offsets arrives so many polls after it was true.
+    pub fn delay_answer(&self, name: &str, polls: usize) {
+        if let Some(member) = self.state().members.get_mut(name) {
+            member.answer_delays.push_back(polls);
+        }
+    }
+
+    /// Answers questions for committed offsets although a transaction with offsets of those partitions is open: what must not be.
+    pub fn answer_unstable(&self) {
+        self.state().unstable_answers = true;
+    }
+
+    /// The group metadata as the group has it, whatever the member believes.
+    pub fn member_now(&self, name: &str) -> Option<MemoryMember> {
+        let generation = self.state().members.get(name)?.generation;
+        Some(MemoryMember { name: name.to_owned(), generation })
+    }
+
+    /// Writes every call of every producer to this log, as `commit` or `send <topic>`, before it is made.
+    pub fn log_to(&self, log: Arc<Mutex<Vec<String>>>) {
+        self.state().log = Some(log);
     }
 
     /// A new assignment of the group. Members that hold partitions are asked to give them back first; the new ones are given when
@@ -149,6 +240,7 @@ impl MemoryKafka {
             member.wanted.clear();
             member.events.push_back(IntakeEvent::Revoked { partitions: Vec::new(), lost: true });
         }
+        state.complete_rebalance();
     }
 
     /// A process that died: its consumer is gone, its transaction stays open until its writer comes back.
@@ -160,26 +252,19 @@ impl MemoryKafka {
 
     pub fn intake(&self, name: &str, batch_max: usize) -> MemoryIntake {
         self.state().members.entry(name.to_owned()).or_default();
-        MemoryIntake {
-            kafka: self.clone(),
-            name: name.to_owned(),
-            batch_max,
-            positions: BTreeMap::new(),
-            events: Vec::new(),
-            paused: false,
-        }
+        MemoryIntake::new(self.clone(), name, batch_max)
     }
 
     pub fn transaction(&self, writer: &str) -> MemoryTransaction {
-        let mut transaction = MemoryTransaction { kafka: self.clone(), writer: writer.to_owned(), producer: 0 };
-        transaction.init();
-        transaction
+        MemoryTransaction::connect(self.clone(), writer)
     }
 }
 
 impl State {
     fn complete_rebalance(&mut self) {
-        if self.members.values().any(|member| member.holds) {
+        let waited_for = self.members.values().any(|member| member.holds);
+        let waiting = self.members.values().any(|member| !member.wanted.is_empty() || member.generation < 0);
+        if waited_for || !waiting {
             return;
         }
         self.generation += 1;
@@ -192,289 +277,34 @@ impl State {
         }
     }
 
+    /// Ends a transaction as committed; false: none is open.
+    fn commit(&mut self, writer: &str) -> bool {
+        let Some(open) = self.open.remove(writer) else { return false };
+        self.ended_committed.insert(writer.to_owned());
+        self.output.extend(open.records);
+        for offset in open.offsets {
+            self.committed.insert(offset.source, (offset.next, offset.metadata));
+        }
+        true
+    }
+
+    /// Whether an open transaction may still move the offset of this partition.
+    fn is_unstable(&self, source: &TopicPartition) -> bool {
+        !self.unstable_answers && self.open.values().any(|open| open.offsets.iter().any(|offset| offset.source == *source))
+    }
+
+    fn note(&self, call: &str) {
+        if let Some(log) = &self.log {
+            log.lock().unwrap_or_else(PoisonError::into_inner).push(call.to_owned());
+        }
+    }
+
     fn take_fault(&mut self, writer: &str, call: &'static str) -> Option<Fault> {
         let index = self.faults.iter().position(|fault| fault.writer == writer && fault.call == call)?;
         Some(self.faults.remove(index))
     }
 }
 
-/// Messages that [`MemoryIntake::take`] gave.
-#[derive(Debug)]
-pub struct MemoryBatch {
-    source: TopicPartition,
-    rows: Vec<(i64, MemoryRecord)>,
-}
-
-impl IntakeBatch for MemoryBatch {
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn runs(&self, ingest_time_us: i64) -> Vec<RawBatch<'_>> {
-        let rows = self.rows.iter().map(|(offset, record)| RawRow {
-            offset: *offset,
-            kafka_time_ms: record.kafka_time_ms,
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-            headers: Headers::NONE,
-        });
-        let rows = rows.collect();
-        vec![RawBatch { source: self.source.clone(), rows, ingest_time_us }]
-    }
-}
-
-/// One member of the group.
-#[derive(Debug)]
-pub struct MemoryIntake {
-    kafka: MemoryKafka,
-    name: String,
-    batch_max: usize,
-    positions: BTreeMap<TopicPartition, i64>,
-    events: Vec<IntakeEvent>,
-    paused: bool,
-}
-
-impl Intake for MemoryIntake {
-    type Batch = MemoryBatch;
-    type Member = MemoryMember;
-
-    fn events(&mut self) -> Vec<IntakeEvent> {
-        let mut events = std::mem::take(&mut self.events);
-        if let Some(member) = self.kafka.state().members.get_mut(&self.name) {
-            events.extend(member.events.drain(..));
-        }
-        for event in &events {
-            if matches!(event, IntakeEvent::Revoked { lost: true, .. }) {
-                self.positions.clear();
-            }
-        }
-        events
-    }
-
-    fn take(&mut self) -> Option<MemoryBatch> {
-        if self.paused {
-            return None;
-        }
-        let state = self.kafka.state();
-        for (source, next) in &mut self.positions {
-            let Some(log) = state.input.get(source) else { continue };
-            let from = usize::try_from(*next).unwrap_or(0);
-            if from >= log.len() {
-                continue;
-            }
-            let mut rows = Vec::new();
-            for record in &log[from..] {
-                if rows.len() == self.batch_max {
-                    break;
-                }
-                if let Some(record) = record {
-                    rows.push((*next, record.clone()));
-                }
-                *next += 1;
-            }
-            if usize::try_from(*next).unwrap_or(0) >= log.len() {
-                self.events.push(IntakeEvent::End { source: source.clone(), next: *next });
-            }
-            if !rows.is_empty() {
-                return Some(MemoryBatch { source: source.clone(), rows });
-            }
-        }
-        None
-    }
-
-    fn wake_fd(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    fn clear_wake(&mut self) {}
-
-    fn request_committed(&mut self, request: u64, partitions: &[TopicPartition]) {
-        let state = self.kafka.state();
-        let committed = partitions
-            .iter()
-            .map(|source| {
-                let (offset, metadata) = state.committed.get(source).cloned().unzip();
-                Committed { source: source.clone(), offset, metadata }
-            })
-            .collect();
-        self.events.push(IntakeEvent::Committed { request, committed });
-    }
-
-    fn assign(&mut self, starts: &[(TopicPartition, i64)]) -> Result<(), TxError> {
-        self.positions = starts.iter().map(|(source, offset)| (source.clone(), (*offset).max(0))).collect();
-        let state = self.kafka.state();
-        for (source, next) in &self.positions {
-            let end = state.input.get(source).map_or(0, |log| i64::try_from(log.len()).unwrap_or(i64::MAX));
-            if *next >= end {
-                self.events.push(IntakeEvent::End { source: source.clone(), next: end });
-            }
-        }
-        Ok(())
-    }
-
-    fn unassign(&mut self) -> Result<(), TxError> {
-        self.positions.clear();
-        let mut state = self.kafka.state();
-        if let Some(member) = state.members.get_mut(&self.name) {
-            member.holds = false;
-        }
-        state.complete_rebalance();
-        Ok(())
-    }
-
-    fn pause(&mut self) -> Result<(), TxError> {
-        self.paused = true;
-        Ok(())
-    }
-
-    fn resume(&mut self) -> Result<(), TxError> {
-        self.paused = false;
-        Ok(())
-    }
-
-    fn member(&self) -> Result<MemoryMember, TxError> {
-        let state = self.kafka.state();
-        match state.members.get(&self.name).map(|member| member.generation) {
-            Some(generation) if generation >= 0 => Ok(MemoryMember { name: self.name.clone(), generation }),
-            _ => Err(refused(TxClass::Abort, "member", "_NO_MEMBER")),
-        }
-    }
-
-    fn watermarks(&self, source: &TopicPartition) -> Option<(i64, i64)> {
-        Some((0, self.kafka.end(source)))
-    }
-}
-
-/// The transactional producer of one writer.
-#[derive(Debug)]
-pub struct MemoryTransaction {
-    kafka: MemoryKafka,
-    writer: String,
-    producer: u64,
-}
-
 fn refused(class: TxClass, call: &'static str, name: &str) -> TxError {
     TxError { class, call, name: name.to_owned(), text: "as the test wants it".to_owned() }
-}
-
-impl MemoryTransaction {
-    /// init_transactions: fences the predecessor and ends what it had under way.
-    fn init(&mut self) {
-        let mut state = self.kafka.state();
-        let producer = state.producers.entry(self.writer.clone()).or_insert(0);
-        *producer += 1;
-        self.producer = *producer;
-        state.open.remove(&self.writer);
-    }
-
-    fn call<T>(&mut self, call: &'static str, act: impl FnOnce(&mut State, &str) -> Result<T, TxError>) -> Result<T, TxError> {
-        let mut state = self.kafka.state();
-        if state.producers.get(&self.writer) != Some(&self.producer) {
-            return Err(refused(TxClass::Renew, call, "_FENCED"));
-        }
-        match state.take_fault(&self.writer, call) {
-            Some(fault) => {
-                if fault.took_effect {
-                    act(&mut state, &self.writer)?;
-                }
-                Err(refused(fault.class, call, "TOLD_TO_FAIL"))
-            }
-            None => act(&mut state, &self.writer),
-        }
-    }
-
-    fn check_member(state: &State, member: &MemoryMember, call: &'static str) -> Result<(), TxError> {
-        let now = state.members.get(&member.name).map(|known| known.generation);
-        if now != Some(member.generation) || member.generation < 0 {
-            return Err(refused(TxClass::Abort, call, "ILLEGAL_GENERATION"));
-        }
-        Ok(())
-    }
-}
-
-impl Transaction for MemoryTransaction {
-    type Member = MemoryMember;
-
-    fn begin(&mut self) -> Result<(), TxError> {
-        self.call("begin", |state, writer| {
-            state.open.insert(writer.to_owned(), OpenTransaction::default());
-            Ok(())
-        })
-    }
-
-    fn send(&mut self, record: &OutRecord, _deadline: Instant) -> Result<(), TxError> {
-        self.call("send", |state, writer| {
-            match state.open.get_mut(writer) {
-                Some(open) => open.records.push(record.clone()),
-                None => state.output.push(record.clone()),
-            }
-            Ok(())
-        })
-    }
-
-    fn flush(&mut self, _deadline: Instant) -> Result<(), TxError> {
-        self.call("flush", |_, _| Ok(()))
-    }
-
-    fn send_offsets(&mut self, offsets: &[CommitOffset], member: &MemoryMember, _deadline: Instant) -> Result<(), TxError> {
-        self.call("send_offsets", |state, writer| {
-            Self::check_member(state, member, "send_offsets")?;
-            if let Some(open) = state.open.get_mut(writer) {
-                open.offsets = offsets.to_vec();
-            }
-            Ok(())
-        })
-    }
-
-    fn commit(&mut self, _deadline: Instant) -> Result<(), TxError> {
-        self.call("commit", |state, writer| {
-            let open = state.open.remove(writer).ok_or_else(|| refused(TxClass::Renew, "commit", "INVALID_TXN_STATE"))?;
-            state.output.extend(open.records);
-            for offset in open.offsets {
-                state.committed.insert(offset.source, (offset.next, offset.metadata));
-            }
-            Ok(())
-        })
-    }
-
-    fn abort(&mut self, _deadline: Instant) -> Result<(), TxError> {
-        self.call("abort", |state, writer| {
-            state.open.remove(writer);
-            Ok(())
-        })
-    }
-
-    fn renew(&mut self, _deadline: Instant) -> Result<(), TxError> {
-        if let Some(fault) = self.kafka.state().take_fault(&self.writer, "renew") {
-            return Err(refused(fault.class, "renew", "TOLD_TO_FAIL"));
-        }
-        self.init();
-        Ok(())
-    }
-
-    fn close(&mut self, _deadline: Instant) -> bool {
-        true
-    }
-
-    fn commit_offsets_plain(
-        &mut self,
-        offsets: &[CommitOffset],
-        member: &MemoryMember,
-        _deadline: Instant,
-    ) -> Result<(), TxError> {
-        self.call("commit_offsets_plain", |state, _| {
-            Self::check_member(state, member, "commit_offsets_plain")?;
-            for offset in offsets {
-                state.committed.insert(offset.source.clone(), (offset.next, offset.metadata.clone()));
-            }
-            Ok(())
-        })
-    }
-
-    fn read_committed(&mut self, topic: &str, key: &[u8], _since_ms: i64, _deadline: Instant) -> Result<Testimony, TxError> {
-        self.call("read_committed", |state, _| {
-            let ours = state.output.iter().filter(|record| &*record.topic == topic && record.key.as_deref() == Some(key));
-            Ok(Testimony { values: ours.filter_map(|record| record.value.clone()).collect(), complete: !state.output_expired })
-        })
-    }
 }

@@ -48,6 +48,7 @@ struct State {
     discarded: Vec<SegmentName>,
     quarantined: BTreeMap<SegmentName, String>,
     calls: Vec<StorageStep>,
+    log: Option<Arc<Mutex<Vec<String>>>>,
     faults: Vec<Fault>,
 }
 
@@ -97,6 +98,11 @@ impl MemoryStorage {
     /// All calls so far, those that failed included.
     pub fn calls(&self) -> Vec<StorageStep> {
         self.state().calls.clone()
+    }
+
+    /// Writes every call to this log as well, as `put`, before it is made: an order among several parties is seen there.
+    pub fn log_to(&self, log: Arc<Mutex<Vec<String>>>) {
+        self.state().log = Some(log);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -150,6 +156,9 @@ impl State {
     /// Logs the call, counts the faults down, and says whether one strikes.
     fn enter(&mut self, step: StorageStep) -> Option<FaultMoment> {
         self.calls.push(step);
+        if let Some(log) = &self.log {
+            log.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{step:?}").to_lowercase());
+        }
         let mut struck = None;
         self.faults.retain_mut(|fault| {
             if fault.step.is_none_or(|wanted| wanted == step) {

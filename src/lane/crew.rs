@@ -30,7 +30,7 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// A lane gets a new client at most so often in a row; then the process ends, for whoever supervises it.
 const REBUILDS_MAX: u32 = 5;
 /// A lane that ran this long is no longer in a row.
-const REBUILD_FORGIVEN: Duration = Duration::from_secs(300);
+const REBUILD_FORGIVEN: Duration = Duration::from_mins(5);
 /// Between two tries to rebuild a lane while Kafka does not answer.
 const REBUILD_PAUSE: Duration = Duration::from_secs(1);
 /// Rows of a Parquet row group: about 16 MB of buffers with the default sensors.

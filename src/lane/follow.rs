@@ -30,7 +30,15 @@ where
                 IntakeEvent::Assigned(partitions) => {
                     self.metrics.rebalanced();
                     tracing::info!(partitions = partitions.len(), "partitions assigned");
+                    #[cfg(test)]
+                    let spared = if self.keeps_open { self.open.take() } else { None };
                     self.forget_open("the assignment changed");
+                    #[cfg(test)]
+                    if spared.is_some() {
+                        self.open = spared;
+                    }
+                    // A drain that this ends without an unassign (lost and given again at once) must not lend its deadline to the next.
+                    self.drain_until = None;
                     self.assignment.given(&partitions);
                     if partitions.is_empty() {
                         self.intake.assign(&[]).map_err(rebuild)?;

@@ -53,9 +53,9 @@ where
             return LaneState::Draining;
         }
         match self.assignment.phase() {
-            Phase::Nothing => LaneState::Consuming,
+            // Without partitions it is a spare member, ready for some.
+            Phase::Nothing | Phase::Consuming => LaneState::Consuming,
             Phase::Finding => LaneState::Starting,
-            Phase::Consuming => LaneState::Consuming,
             Phase::Draining { .. } => LaneState::Draining,
         }
     }

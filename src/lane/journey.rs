@@ -109,6 +109,9 @@ pub struct Lane<I: Intake, H, S> {
     pub(super) watchdog: Watchdog,
     pub(super) shown_at: Duration,
     pub(super) throttle: Throttle,
+    /// A test breaks the protocol here on purpose, and must find out.
+    #[cfg(test)]
+    pub(super) keeps_open: bool,
     decoder: Decoder,
     inspector: Inspector,
     dictionaries: Dictionaries,
@@ -142,6 +145,8 @@ where
             watchdog: Watchdog::new(rules.stall_timeout, host.now()),
             shown_at: Duration::ZERO,
             throttle: Throttle::new(TROUBLE_INTERVAL),
+            #[cfg(test)]
+            keeps_open: false,
             rules,
             intake,
             host,
@@ -276,7 +281,11 @@ where
         let ends: Vec<_> = open.ledger.entries.iter().map(|(source, entry)| (source.clone(), entry.span.next)).collect();
         let offsets = ends.iter().map(|(source, next)| {
             let clock_ms = self.assignment.position_mut(source).and_then(|position| position.clock().now_ms());
-            CommitOffset { source: source.clone(), next: *next, metadata: CommitNote::Epoch { epoch, clock_ms }.to_metadata() }
+            CommitOffset {
+                source: source.clone(),
+                next: *next,
+                metadata: CommitNote::Epoch { epoch, clock_ms, replay: None }.to_metadata(),
+            }
         });
         let closed = open.close(offsets.collect(), member.clone(), self.host.wall_us() / 1_000);
         self.settling = Some(Settling {

@@ -16,7 +16,7 @@ use crate::lake::{Lake, LakeError, LocalStorage, OpenOptions};
 /// How long Kafka may take to answer at the start; a cluster that just boots needs some seconds.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
 /// How long an epochs topic of our making keeps its records; a staged epoch that is older cannot be judged.
-pub(super) const EPOCHS_KEPT: Duration = Duration::from_secs(30 * 86_400);
+pub(super) const EPOCHS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// What a dead letter adds to the message that it carries: headers and framing.
 const DEAD_LETTER_EXTRA: usize = 65_536;
 /// What a batch of one record takes beside key, value and headers.
@@ -35,13 +35,25 @@ pub enum PrepareError {
     Recovery(#[from] SettleError),
     #[error("the output topic `{0}` does not exist and kafka.create_topics is off. Make it with `corelane topics create {0}`")]
     OutputMissing(String),
-    #[error(
-        "{partition}: {what}, while our last epoch of it ended at {last}: somebody moved the group, or Kafka forgot its offsets. Remedy: \
-         `corelane groups reset --brokers {brokers} --group {group} --topic {topic} --partition {number} --to {to} --reason WHY`, or another \
-         offset where that is not what you want",
-        topic = partition.topic, number = partition.partition
-    )]
-    Moved { group: String, partition: TopicPartition, what: String, last: String, to: String, brokers: String },
+    #[error(transparent)]
+    Moved(Box<GroupMoved>),
+}
+
+/// A group that does not stand where our last epochs ended.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{partition}: {what}, while our last epoch of it ended at {last}: somebody moved the group, or Kafka forgot its offsets. Remedy: \
+     `corelane groups reset --brokers {brokers} --group {group} --topic {topic} --partition {number} --to {to} --reason WHY`, or another \
+     offset where that is not what you want",
+    topic = partition.topic, number = partition.partition
+)]
+pub struct GroupMoved {
+    group: String,
+    partition: TopicPartition,
+    what: String,
+    last: String,
+    to: String,
+    brokers: String,
 }
 
 /// What all lanes of a run share.
@@ -252,7 +264,7 @@ fn set_start_offsets(config: &Config, admin: &Admin, prepared: &Prepared) -> Res
 
 fn refusal(config: &Config, moved: Moved) -> PrepareError {
     let Moved { partition, committed, last } = moved;
-    PrepareError::Moved {
+    PrepareError::Moved(Box::new(GroupMoved {
         group: config.kafka.group.clone(),
         partition,
         what: committed.map_or_else(
@@ -262,7 +274,7 @@ fn refusal(config: &Config, moved: Moved) -> PrepareError {
         last: last.map_or_else(|| "an offset that the epochs topic no longer has".to_owned(), |next| next.to_string()),
         to: last.or(committed).map_or_else(|| "earliest".to_owned(), |offset| offset.to_string()),
         brokers: config.kafka.brokers.join(","),
-    }
+    }))
 }
 
 /// A time after the last message means the end.

@@ -105,13 +105,13 @@ impl<S: Storage, T: Transaction> Work<S, T> {
     fn step(&mut self) -> Option<Report> {
         match self.task.take()? {
             Task::Seal(closed) => match closed.seal(&self.identity, &self.party.storage) {
-                Ok(sealed) => self.settle(sealed),
+                Ok(sealed) => Some(self.settle(sealed)),
                 Err(error) => Some(Report::Broken(error.to_string())),
             },
-            Task::Settle(sealed) => self.settle(sealed),
+            Task::Settle(sealed) => Some(self.settle(sealed)),
             Task::GiveUp(epoch) => match give_up(&mut self.party, &self.progress) {
                 Ok(()) => Some(Report::GivenUp { epoch }),
-                Err(error) => self.trouble(error, Task::GiveUp(epoch)),
+                Err(error) => Some(self.trouble(error, Task::GiveUp(epoch))),
             },
             Task::Aborted(sealed) => {
                 self.task = Some(Task::Aborted(sealed));
@@ -120,26 +120,28 @@ impl<S: Storage, T: Transaction> Work<S, T> {
         }
     }
 
-    fn settle(&mut self, sealed: Sealed<T::Member>) -> Option<Report> {
+    fn settle(&mut self, sealed: Sealed<T::Member>) -> Report {
         let epoch = sealed.epoch;
         match settle(&mut self.party, self.rules, &sealed, &mut self.progress) {
-            Ok(Settled::Committed { judged }) => Some(Report::Committed { epoch, judged, took: self.began.elapsed() }),
+            Ok(Settled::Committed { judged }) => Report::Committed { epoch, judged, took: self.began.elapsed() },
             Ok(Settled::Aborted(reason)) => {
                 self.task = Some(Task::Aborted(sealed));
-                Some(Report::Aborted { epoch, judged: reason.judged, reason: reason.error.to_string() })
+                Report::Aborted { epoch, judged: reason.judged, reason: reason.error.to_string() }
             }
             Err(error) => self.trouble(error, Task::Settle(sealed)),
         }
     }
 
-    fn trouble(&mut self, error: SettleError, task: Task<T::Member>) -> Option<Report> {
-        let report = match &error {
-            SettleError::Storage(_) => Report::Trouble { storage: true, text: error.to_string() },
-            SettleError::Unjudged(_) => Report::Trouble { storage: false, text: error.to_string() },
-            SettleError::Record { .. } | SettleError::Missing { .. } => return Some(Report::Broken(error.to_string())),
+    /// Trouble passes: the task stays in hand. What does not pass ends it.
+    fn trouble(&mut self, error: SettleError, task: Task<T::Member>) -> Report {
+        let text = error.to_string();
+        let storage = match error {
+            SettleError::Storage(_) => true,
+            SettleError::Unjudged(_) => false,
+            SettleError::Record { .. } | SettleError::Missing { .. } => return Report::Broken(text),
         };
         self.task = Some(task);
-        Some(report)
+        Report::Trouble { storage, text }
     }
 }
 

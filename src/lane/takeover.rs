@@ -1,8 +1,13 @@
 //! From where each partition goes on when nobody is a member of the group: from what is committed, if that is the end of our last epoch.
 
+use uuid::Uuid;
+
 use super::history::History;
 use crate::batch::{CommitNote, TopicPartition};
 use crate::kafka::Committed;
+
+/// Epochs of two hosts that were made within this time have no order that clocks could tell.
+const CLOCKS_DIFFER_SECONDS: u64 = 600;
 
 /// What is to be done about one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +47,23 @@ pub(super) fn decide(committed: &[Committed], history: &History) -> Result<Vec<D
                 (None, _, Some(last)) => Err(moved(Some(last.next))),
                 (None, _, None) if has_topic(&entry.source) => Ok(Decision::StartAtFirst),
                 (None, _, None) => Ok(Decision::Start),
-                (Some(offset), Some(CommitNote::Epoch { .. }), Some(last)) if last.next != offset => Err(moved(Some(last.next))),
+                (Some(offset), Some(CommitNote::Epoch { epoch, .. }), Some(last))
+                    if last.next != offset && (last.epoch == epoch || is_later(last.epoch, epoch)) =>
+                {
+                    Err(moved(Some(last.next)))
+                }
                 (Some(_), Some(_), _) => Ok(Decision::Keep),
                 (Some(_), None, last) if last.is_some() || !history.is_empty() => Err(moved(last.map(|last| last.next))),
                 (Some(offset), None, _) => Ok(Decision::TakeOver(offset)),
             }
         })
         .collect()
+}
+
+/// Whether an epoch was made later than another, beyond what the clocks of two hosts differ by.
+fn is_later(epoch: Uuid, than: Uuid) -> bool {
+    let seconds = |id: Uuid| id.get_timestamp().map_or(0, |timestamp| timestamp.to_unix().0);
+    seconds(epoch) > seconds(than).saturating_add(CLOCKS_DIFFER_SECONDS)
 }
 
 /// From when on the epochs topic must be read to judge these offsets; None: all of it.

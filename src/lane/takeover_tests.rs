@@ -11,8 +11,15 @@ fn committed(partition: i32, offset: Option<i64>, metadata: &str) -> Committed {
     Committed { source: source(partition), offset, metadata: offset.map(|_| metadata.to_owned()) }
 }
 
+/// An id made at this second.
+fn epoch_at(second: u64) -> Uuid {
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, second, 0))
+}
+
+const NOW: u64 = 1_795_219_200;
+
 fn epoch_note() -> String {
-    CommitNote::Epoch { epoch: Uuid::now_v7(), clock_ms: None }.to_metadata()
+    CommitNote::Epoch { epoch: epoch_at(NOW), clock_ms: None, replay: None }.to_metadata()
 }
 
 fn start_note() -> String {
@@ -20,7 +27,7 @@ fn start_note() -> String {
 }
 
 fn history(partition: i32, next: i64) -> History {
-    History::from([(source(partition), LastEpoch { epoch: Uuid::now_v7(), next })])
+    History::from([(source(partition), LastEpoch { epoch: epoch_at(NOW + 3_600), next })])
 }
 
 #[test]
@@ -46,6 +53,8 @@ fn an_older_offset_with_our_own_note_is_found_out() {
     assert_eq!(decide(&offsets, &history(0, 42)).unwrap_err().last, Some(42));
     assert_eq!(decide(&offsets, &history(0, 30)), Ok(vec![Decision::Keep]));
     assert_eq!(decide(&offsets, &History::new()), Ok(vec![Decision::Keep]), "its record has expired");
+    let skewed = History::from([(source(0), LastEpoch { epoch: epoch_at(NOW + 5), next: 12 })]);
+    assert_eq!(decide(&offsets, &skewed), Ok(vec![Decision::Keep]), "another host's clock is five seconds ahead");
 }
 
 #[test]

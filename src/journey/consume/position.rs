@@ -90,10 +90,10 @@ impl Position {
     /// Takes the messages of a batch: drops those that were handled before (a rewind may bring them again), counts messages and
     /// gaps, and moves the clock. None when nothing of the batch is new.
     pub fn admit(&mut self, raw: &mut RawBatch<'_>, future_skew_ms: i64) -> Option<Admitted> {
-        if let Some(next) = self.next {
-            if raw.rows.first().is_some_and(|row| row.offset < next) {
-                raw.rows.retain(|row| row.offset >= next);
-            }
+        if let Some(next) = self.next
+            && raw.rows.first().is_some_and(|row| row.offset < next)
+        {
+            raw.rows.retain(|row| row.offset >= next);
         }
         let span = raw.span();
         if raw.rows.is_empty() {

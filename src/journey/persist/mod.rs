@@ -3,7 +3,8 @@
 //! ```text
 //! InspectedBatch ──▶ readings ─┐
 //!                    events   ─┼─▶ one open segment a (table, hour) ──close, with the footer──▶ EncodedSegment
-//! RawBatch ────────▶ rejects  ─┘
+//! RawBatch ────────▶ rejects  ─┤
+//! MeasuredParts ───▶ aggregates, groups
 //! ```
 //!
 //! This is the plain path, on the stock `ArrowWriter`: the oracle of any faster writer behind [`OpenSegments`].
@@ -11,6 +12,7 @@
 mod error;
 mod footer;
 mod open_segments;
+mod parts;
 mod properties;
 mod rows;
 

@@ -8,12 +8,13 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use parquet::arrow::ArrowWriter;
 
+use super::parts::{aggregate_rows, group_rows};
 use super::properties::writer_properties;
 use super::rows::{event_rows, raw_value, reading_rows, reject_rows};
 use super::{Footer, PageCompression, PersistError};
 use crate::batch::{
-    Dictionaries, EncodedSegment, Hour, InspectedBatch, RawBatch, SensorCatalog, Table, events_schema, readings_schema,
-    rejects_schema,
+    Dictionaries, EncodedSegment, Hour, InspectedBatch, MeasuredParts, RawBatch, SensorCatalog, Table, aggregates_schema,
+    events_schema, groups_schema, readings_schema, rejects_schema,
 };
 
 /// Raw bytes of rejects that are copied at once; also keeps their array below the 2 GiB that its offsets can count.
@@ -42,6 +43,8 @@ pub struct OpenSegments {
     readings: Arc<Schema>,
     events: Arc<Schema>,
     rejects: Arc<Schema>,
+    aggregates: Arc<Schema>,
+    groups: Arc<Schema>,
     open: BTreeMap<(Table, Hour), OpenSegment>,
 }
 
@@ -56,6 +59,8 @@ impl OpenSegments {
             readings: readings_schema(&settings.catalog),
             events: events_schema(),
             rejects: rejects_schema(),
+            aggregates: aggregates_schema(),
+            groups: groups_schema(),
             settings,
             open: BTreeMap::new(),
         }
@@ -94,6 +99,21 @@ impl OpenSegments {
             rest = later;
         }
         Ok(taken)
+    }
+
+    /// Adds all rows of parts to the segments of `hour` and gives the rows taken, of `aggregates` and of `groups`. After an error as
+    /// [`OpenSegments::append`].
+    pub fn append_parts(&mut self, parts: &MeasuredParts, hour: Hour) -> Result<(u64, u64), PersistError> {
+        let (mut aggregates, mut groups) = (0, 0);
+        for columns in &parts.aggregates {
+            let rows = aggregate_rows(&parts.source, columns, &self.aggregates)?;
+            aggregates += self.write(Table::Aggregates, hour, &rows)?;
+        }
+        for columns in &parts.groups {
+            let rows = group_rows(&parts.source, columns, &self.groups)?;
+            groups += self.write(Table::Groups, hour, &rows)?;
+        }
+        Ok((aggregates, groups))
     }
 
     /// Bytes of memory that the segments hold: what is encoded, and the buffers of what is being encoded; cheap enough to ask after each

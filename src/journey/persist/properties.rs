@@ -23,7 +23,7 @@ impl Default for PageCompression {
 }
 
 /// Times and offsets rise or stand still: differences are a few bits, a dictionary would be as long as the column.
-const DELTA: [&str; 4] = ["event_time", "kafka_time", "ingest_time", "offset"];
+const DELTA: [&str; 6] = ["event_time", "kafka_time", "ingest_time", "offset", "first_time", "last_time"];
 
 /// Text and bytes that do not repeat, or are long: a dictionary would fill up and be given up, smallest and largest say nothing.
 const UNIQUE: [&str; 6] = ["message_id", "extra", "payload", "message", "detail", "raw"];

@@ -1,4 +1,4 @@
-//! Batches → rows of the three tables, in the schemas of `batch`.
+//! Batches → rows of the tables of messages, in the schemas of `batch`.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::batch::{
     TopicPartition,
 };
 
-const UTC: &str = "UTC";
+pub(super) const UTC: &str = "UTC";
 
 /// Text of each id; null where the id is.
 fn text_of(keys: &KeyColumn, dictionary: &Dictionary) -> ArrayRef {
@@ -55,7 +55,7 @@ fn origin(
     ]
 }
 
-fn record_batch(table: Table, schema: &Arc<Schema>, columns: Vec<ArrayRef>) -> Result<RecordBatch, PersistError> {
+pub(super) fn record_batch(table: Table, schema: &Arc<Schema>, columns: Vec<ArrayRef>) -> Result<RecordBatch, PersistError> {
     RecordBatch::try_new(Arc::clone(schema), columns).map_err(|source| PersistError::Columns { table, source })
 }
 

@@ -12,11 +12,10 @@ use rdkafka_sys::rd_kafka_resp_err_t as Code;
 use super::super::contract::{CommitOffset, Committed};
 use super::super::error::{KafkaError, NativeError, code_name, code_text, text_of};
 use super::super::native::{ListedPartition, PartitionList, c_string, entries_of};
-use super::request::{Answer, Call, Requester, elements};
+use super::request::{Answer, Call, NOT_READY, Requester, elements, when_ready};
 use crate::batch::TopicPartition;
 
 const UNSTABLE_PAUSE: Duration = Duration::from_millis(200);
-const NOT_READY_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a group is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,33 +181,14 @@ fn group_error(call: Call<'_>, error: &NativeError) -> KafkaError {
 }
 
 fn group_code(call: Call<'_>, code: Code, text: &str) -> KafkaError {
-    let (subject, name) = (call.subject.to_owned(), code_name(code));
     if GROUP_IN_USE.contains(&code) {
-        KafkaError::GroupHasMembers { group: subject }
+        KafkaError::GroupHasMembers { group: call.subject.to_owned() }
     } else if NOT_READY.contains(&code) {
-        KafkaError::NotReady { call: call.name, subject, name }
+        call.not_ready(code)
     } else {
-        call.refused(&name, text)
+        call.refused(&code_name(code), text)
     }
 }
-
-/// Asks again while the group's coordinator is not there yet, or no longer where the client thinks.
-fn when_ready<T>(deadline: Instant, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
-    loop {
-        match ask() {
-            Err(KafkaError::NotReady { .. }) if Instant::now() < deadline => thread::sleep(NOT_READY_PAUSE),
-            answer => return answer,
-        }
-    }
-}
-
-/// The coordinator is elected, loads its state, or has moved.
-const NOT_READY: [Code; 4] = [
-    Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
-    Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
-    Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
-    Code::RD_KAFKA_RESP_ERR__WAIT_COORD,
-];
 
 /// What Kafka says when offsets are set for a group that has members: the commit is none of theirs.
 const GROUP_IN_USE: [Code; 4] = [

@@ -1,6 +1,6 @@
 //! Offsets of partitions, asked from their leaders, and which partitions a topic has.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rdkafka::client::ClientContext;
 use rdkafka_sys as sys;
@@ -9,7 +9,7 @@ use rdkafka_sys::rd_kafka_resp_err_t as Code;
 
 use super::super::error::{KafkaError, NativeError, code_name, code_text};
 use super::super::native::{PartitionList, millis_left};
-use super::request::{Call, Requester, elements};
+use super::request::{Call, NOT_READY, Requester, elements, when_ready};
 use crate::batch::TopicPartition;
 
 /// Which offset of a partition.
@@ -39,49 +39,19 @@ impl OffsetSpec {
     }
 }
 
-/// How long a leader that changes is left alone.
-const LEADER_PAUSE: Duration = Duration::from_millis(50);
-
-/// What a leader said of one partition.
-struct Found {
-    topic: String,
-    partition: i32,
-    offset: i64,
-    code: Code,
-}
-
-fn call_of(partitions: &[TopicPartition], deadline: Instant) -> Call<'_> {
-    let subject = partitions.first().map_or("", |partition| &partition.topic);
-    Call { name: "ListOffsets", operation: Operation::RD_KAFKA_ADMIN_OP_LISTOFFSETS, subject, deadline }
-}
-
-fn leader_changes(code: Code) -> bool {
-    matches!(
-        code,
-        Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
-            | Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
-            | Code::RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE
-            | Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH
-            | Code::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH
-    )
-}
-
-fn offset_of(call: Call<'_>, found: &[Found], wanted: &TopicPartition) -> Result<(TopicPartition, Option<i64>), KafkaError> {
-    match found.iter().find(|entry| *entry.topic == *wanted.topic && entry.partition == wanted.partition) {
-        Some(Found { offset, code: Code::RD_KAFKA_RESP_ERR_NO_ERROR, .. }) => {
-            Ok((wanted.clone(), (*offset >= 0).then_some(*offset)))
-        }
-        Some(Found { code: Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, .. }) | None => {
-            Err(KafkaError::PartitionMissing(wanted.clone()))
-        }
-        Some(Found { code, .. }) => Err(call.refused(&code_name(*code), &code_text(*code))),
-    }
-}
-
 impl<C: ClientContext> Requester<'_, C> {
-    /// One offset a partition, in the order asked; None where no message is that young. Asks again while a leader changes: a topic that
-    /// was just made has leaders that do not all know it yet.
+    /// One offset a partition, in the order asked; None where no message is that young.
     pub(in super::super) fn offsets(
+        &self,
+        partitions: &[TopicPartition],
+        spec: OffsetSpec,
+        isolation: Isolation,
+        deadline: Instant,
+    ) -> Result<Vec<(TopicPartition, Option<i64>)>, KafkaError> {
+        when_ready(deadline, || self.offsets_once(partitions, spec, isolation, deadline))
+    }
+
+    fn offsets_once(
         &self,
         partitions: &[TopicPartition],
         spec: OffsetSpec,
@@ -91,27 +61,8 @@ impl<C: ClientContext> Requester<'_, C> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
-        loop {
-            let found = self.offsets_now(partitions, spec, isolation, deadline)?;
-            let moves = found.iter().any(|entry| leader_changes(entry.code));
-            if moves && Instant::now() + LEADER_PAUSE < deadline {
-                std::thread::sleep(LEADER_PAUSE);
-                continue;
-            }
-            let call = call_of(partitions, deadline);
-            return partitions.iter().map(|wanted| offset_of(call, &found, wanted)).collect();
-        }
-    }
-
-    /// The leaders' answers, an entry a partition.
-    fn offsets_now(
-        &self,
-        partitions: &[TopicPartition],
-        spec: OffsetSpec,
-        isolation: Isolation,
-        deadline: Instant,
-    ) -> Result<Vec<Found>, KafkaError> {
-        let call = call_of(partitions, deadline);
+        let subject = partitions[0].topic.to_string();
+        let call = Call { name: "ListOffsets", operation: Operation::RD_KAFKA_ADMIN_OP_LISTOFFSETS, subject: &subject, deadline };
         let starts: Vec<_> = partitions.iter().map(|partition| (partition.clone(), spec.native())).collect();
         let list = PartitionList::of_starts(&starts)?;
         let level = match isolation {
@@ -135,11 +86,21 @@ impl<C: ClientContext> Requester<'_, C> {
             let result = sys::rd_kafka_event_ListOffsets_result(answer.as_ptr());
             for &info in elements(sys::rd_kafka_ListOffsets_result_infos(result, &raw mut count), count) {
                 let entry = &*sys::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
-                let topic = super::super::error::text_of(entry.topic);
-                found.push(Found { topic, partition: entry.partition, offset: entry.offset, code: entry.err });
+                found.push((super::super::error::text_of(entry.topic), entry.partition, entry.offset, entry.err));
             }
         }
-        Ok(found)
+        let offset_of = |wanted: &TopicPartition| {
+            let entry = found.iter().find(|(topic, partition, ..)| *topic == *wanted.topic && *partition == wanted.partition);
+            match entry {
+                Some((.., offset, Code::RD_KAFKA_RESP_ERR_NO_ERROR)) => Ok((wanted.clone(), (*offset >= 0).then_some(*offset))),
+                Some((.., Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)) | None => {
+                    Err(KafkaError::PartitionMissing(wanted.clone()))
+                }
+                Some((.., code)) if NOT_READY.contains(code) => Err(call.not_ready(*code)),
+                Some((.., code)) => Err(call.refused(&code_name(*code), &code_text(*code))),
+            }
+        };
+        partitions.iter().map(offset_of).collect()
     }
 
     /// The partitions of a topic, in order.

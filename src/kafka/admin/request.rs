@@ -1,6 +1,7 @@
 //! One question to Kafka: sent to a queue of its own, answered within a deadline, read from the answer's event.
 
 use std::ptr::{self, NonNull};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::client::{Client, ClientContext};
@@ -26,7 +27,25 @@ pub(super) struct Call<'a> {
     pub(super) deadline: Instant,
 }
 
+const NOT_READY_PAUSE: Duration = Duration::from_millis(100);
+
+/// A group's coordinator or a partition's leader is elected, loads its state, or has moved. A topic just made has its leaders in the
+/// metadata a little before these know it.
+pub(super) const NOT_READY: [Code; 7] = [
+    Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+    Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+    Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+    Code::RD_KAFKA_RESP_ERR__WAIT_COORD,
+];
+
 impl Call<'_> {
+    pub(super) fn not_ready(self, code: Code) -> KafkaError {
+        KafkaError::NotReady { call: self.name, subject: self.subject.to_owned(), name: code_name(code) }
+    }
+
     pub(super) fn refused(self, name: &str, text: &str) -> KafkaError {
         let subject = self.subject.to_owned();
         KafkaError::Refused { call: self.name, subject, name: name.to_owned(), text: text.to_owned() }
@@ -115,7 +134,19 @@ impl<'a, C: ClientContext> Requester<'a, C> {
             Code::RD_KAFKA_RESP_ERR__TIMED_OUT | Code::RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE => {
                 Err(self.no_answer(call.name, asked.elapsed()))
             }
+            // A coordinator that is not ready may be the answer to the whole question, not to its parts.
+            code if NOT_READY.contains(&code) => Err(call.not_ready(code)),
             code => Err(call.refused(&code_name(code), &text)),
+        }
+    }
+}
+
+/// Asks again while a coordinator or leader is not there yet, or no longer where the client thinks.
+pub(super) fn when_ready<T>(deadline: Instant, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    loop {
+        match ask() {
+            Err(KafkaError::NotReady { .. }) if Instant::now() < deadline => thread::sleep(NOT_READY_PAUSE),
+            answer => return answer,
         }
     }
 }

@@ -1,16 +1,18 @@
 //! One story a test.
 
+use std::sync::{Arc, Mutex};
+
 use super::world::{EPOCHS, World};
 use crate::batch::CommitNote;
 use crate::journey::publish::EpochRecord;
 use crate::kafka::TxClass;
 use crate::lake::{FaultMoment, StorageStep};
 use crate::lane::LaneEnd;
-use crate::telemetry::EpochOutcome;
+use crate::telemetry::{EpochOutcome, ErrorKind};
 
-const LANE: &str = "corelane.test.0";
+pub(super) const LANE: &str = "corelane.test.0";
 
-fn filled(partitions: i32, messages: usize) -> World {
+pub(super) fn filled(partitions: i32, messages: usize) -> World {
     let world = World::new(partitions);
     for i in 0..messages {
         let partition = i % world.partitions.len();
@@ -24,7 +26,7 @@ fn filled(partitions: i32, messages: usize) -> World {
     world
 }
 
-fn assign_all(world: &World) {
+pub(super) fn assign_all(world: &World) {
     world.kafka.rebalance(&[(LANE, &world.partitions)]);
 }
 
@@ -129,7 +131,7 @@ fn a_killed_lane_is_recovered_whether_its_epoch_was_committed_or_not() {
             world.kafka.fail(LANE, "renew", TxClass::Unknown, false);
         }
         assign_all(&world);
-        lane.turns_until("an epoch in doubt", |_| !storage.staged_segments().is_empty());
+        lane.turns_until("an epoch in doubt", |lane| lane.metrics.errors(ErrorKind::Transaction) > 0);
         drop(lane);
         world.kafka.forget_member(LANE);
         let mut again = world.start(LANE);
@@ -186,14 +188,24 @@ fn the_note_of_a_commit_names_the_epoch_and_the_clock() {
 }
 
 #[test]
-fn at_least_once_commits_after_the_reveal_and_an_undisturbed_run_is_exact() {
+fn at_least_once_flushes_reveals_and_only_then_commits_offsets() {
     let mut world = filled(2, 200);
     world.exactly_once = false;
+    let log = Arc::new(Mutex::new(Vec::new()));
+    world.kafka.log_to(Arc::clone(&log));
+    world.storage(LANE).log_to(Arc::clone(&log));
     let mut lane = world.start(LANE);
     assign_all(&world);
     lane.turns_until("all committed", |_| world.all_committed());
     lane.stop();
     world.check_exactly_once().unwrap();
+
+    let calls = log.lock().unwrap().clone();
+    let before = |call: &str| -> Vec<&str> { calls.windows(2).filter(|pair| pair[1] == call).map(|pair| &*pair[0]).collect() };
+    for (call, needed) in [("send corelane.epochs", "flush"), ("reveal", "flush"), ("commit_offsets_plain", "reveal")] {
+        let before = before(call);
+        assert!(before.len() > 1 && before.iter().all(|first| *first == needed), "{call} after {before:?}");
+    }
 }
 
 #[test]

@@ -12,13 +12,15 @@ use arrow::array::AsArray;
 use arrow::datatypes::{Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use super::canary::{Canary, CanaryIntake};
+use super::step::StepSettler;
 use crate::batch::{CommitNote, LedgerEntry, Table, TopicPartition};
 use crate::journey::persist::{PageCompression, PersistSettings};
 use crate::journey::publish::PublishSettings;
-use crate::journey::settle::{Party, SettleRules, recover};
-use crate::kafka::{MemoryIntake, MemoryKafka, MemoryRecord, MemoryTransaction};
+use crate::journey::settle::{Party, SettleError, SettleRules, recover};
+use crate::kafka::{MemoryKafka, MemoryRecord, MemoryTransaction};
 use crate::lake::MemoryStorage;
-use crate::lane::{EpochIdentity, Host, InlineSettler, Lane, LaneControl, LaneEnd, LaneParts, LaneRules};
+use crate::lane::{EpochIdentity, Host, Lane, LaneControl, LaneEnd, LaneParts, LaneRules};
 use crate::telemetry::LaneMetrics;
 
 pub(super) const EPOCHS: &str = "corelane.epochs";
@@ -113,6 +115,11 @@ pub(super) struct World {
     pub(super) batch_max: usize,
     pub(super) exactly_once: bool,
     pub(super) epoch_interval: Duration,
+    pub(super) epoch_bytes: usize,
+    /// Virtual time.
+    pub(super) drain_deadline: Duration,
+    /// How the protocol is broken.
+    pub(super) canary: Canary,
 }
 
 impl World {
@@ -129,6 +136,9 @@ impl World {
             batch_max: 7,
             exactly_once: true,
             epoch_interval: Duration::from_millis(5),
+            epoch_bytes: 1 << 26,
+            drain_deadline: Duration::from_secs(20),
+            canary: Canary::None,
         }
     }
 
@@ -157,9 +167,9 @@ impl World {
         self.append(partition, Some(value.as_bytes()));
     }
 
-    /// The rules of settling that hold in tests: a deadline short enough that a retry that never ends shows.
+    /// Steps take as long as the test lets them: the deadline, in real time, never passes. That it may is told by faults.
     fn settle_rules(&self) -> SettleRules {
-        SettleRules { deadline: Duration::from_millis(40), exactly_once: self.exactly_once }
+        SettleRules { deadline: Duration::from_mins(10), exactly_once: self.exactly_once }
     }
 
     fn party(&mut self, writer: &str) -> Party<MemoryStorage, MemoryTransaction> {
@@ -171,11 +181,19 @@ impl World {
         }
     }
 
-    /// Starts a lane as the crew does: recovery first, then the loop.
+    /// Starts a lane, again where its recovery fails.
     pub(super) fn start(&mut self, writer: &str) -> Running {
+        loop {
+            if let Ok(running) = self.try_start(writer) {
+                return running;
+            }
+        }
+    }
+
+    /// Starts a lane as the crew does: recovery first, then the loop. An error is a process that died during its recovery.
+    pub(super) fn try_start(&mut self, writer: &str) -> Result<Running, SettleError> {
         let mut party = self.party(writer);
-        let deadline = Instant::now() + Duration::from_secs(1);
-        while recover(&mut party, deadline).is_err() {}
+        recover(&mut party, Instant::now() + Duration::from_mins(10))?;
         let identity = EpochIdentity {
             lake: "lake".into(),
             writer: writer.into(),
@@ -184,11 +202,11 @@ impl World {
             epochs_topic: EPOCHS.into(),
             rules_version: "1".into(),
         };
-        let settler = InlineSettler::new(party, self.settle_rules(), Arc::new(identity));
+        let settler = StepSettler::spawn(party, self.settle_rules(), identity, self.canary, self.kafka.clone());
         let control = Arc::new(LaneControl::new().unwrap());
         let metrics = Arc::new(LaneMetrics::new(0));
         let parts = LaneParts {
-            intake: self.kafka.intake(writer, self.batch_max),
+            intake: CanaryIntake { inner: self.kafka.intake(writer, self.batch_max), canary: self.canary, last_request: 0 },
             host: MemoryHost { now_us: Cell::new(0) },
             settler,
             control: Arc::clone(&control),
@@ -196,9 +214,10 @@ impl World {
             tally: Arc::new(Mutex::new(LedgerEntry::starting_at(0))),
         };
         let rules = self.rules();
-        let mut lane: Lane<MemoryIntake, MemoryHost, _> = Lane::new(rules, parts);
+        let mut lane = Lane::new(rules, parts);
+        lane.keeps_open = self.canary == Canary::OpenSurvives;
         let future = Box::pin(async move { lane.run().await });
-        Running { control, metrics, future, end: None }
+        Ok(Running { control, metrics, future, end: None })
     }
 
     fn rules(&self) -> LaneRules {
@@ -214,9 +233,9 @@ impl World {
             future_skew_ms: 30_000,
             age_max_ms: 7 * 86_400_000,
             epoch_interval: self.epoch_interval,
-            epoch_bytes: 1 << 26,
+            epoch_bytes: self.epoch_bytes,
             budget_bytes: 1 << 27,
-            drain_deadline: Duration::from_secs(20),
+            drain_deadline: self.drain_deadline,
             stall_timeout: Duration::from_secs(3_600),
         }
     }
