@@ -260,7 +260,7 @@ struct Groups {
 }
 
 impl Groups {
-    fn push_buckets(&mut self, buckets: impl Iterator<Item = (i32, u32)>) {
+    fn push_buckets(&mut self, buckets: Vec<(i32, u32)>) {
         let begin = self.buckets.len();
         for (bucket, count) in buckets {
             self.buckets.push(bucket);

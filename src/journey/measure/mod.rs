@@ -130,7 +130,7 @@ impl Measurer {
     /// Replay is done: the committed offset or the partition's end is reached. Gives the listed windows where settings have changed.
     /// [`Measurer::measure`] does it by itself; a partition without new messages needs to be told.
     pub fn go_live(&mut self, source: &TopicPartition) -> MeasuredParts {
-        self.write(source, |partition, writer| partition.go_live(writer))
+        self.write(source, Partition::go_live)
     }
 
     /// Counts all readings of a batch, cut where a closing is crossed, and flags what does not count.

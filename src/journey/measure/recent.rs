@@ -25,7 +25,7 @@ impl Recent {
     pub(super) fn knows(&self, slot: usize, hash: u64) -> bool {
         let hash = hash.max(1);
         // All are compared, without a branch between.
-        let in_half = |half: &[u64; HALF]| half.iter().fold(false, |found, known| found | (*known == hash));
+        let in_half = |half: &[u64; HALF]| half.iter().filter(|known| **known == hash).count() > 0;
         in_half(&self.first[slot]) || self.second.get(self.second_of[slot] as usize).is_some_and(in_half)
     }
 

@@ -142,8 +142,9 @@ impl Scratch {
 }
 
 fn class_of(quality: u16) -> u8 {
-    let counted = u8::from(quality & (LEFT_OUT | COUNTED_BAD) == 0) * COUNTED;
-    counted | u8::from(quality & COUNTED_BAD != 0) * BAD
+    let counted = u8::from(quality & (LEFT_OUT | COUNTED_BAD) == 0);
+    let bad = u8::from(quality & COUNTED_BAD != 0);
+    (counted * COUNTED) | (bad * BAD)
 }
 
 fn bit(values: &BooleanArray, row: usize) -> f64 {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reference::{fold, is_counted, judge, rolling};
+use super::reference::{VALUE_BAD, fold, is_counted, judge, rolling};
 use super::world::{DoneRow, World};
 use super::{Reading, Row, Subject};
 
@@ -81,7 +81,7 @@ fn complete(readings: &[Reading], rows: &[&DoneRow], in_hole: &impl Fn(&Reading)
                     let in_part = row.from <= reading.offset && reading.offset < row.to;
                     row.subject == subject && row.sensor == sensor && in_window && in_part
                 };
-                let says_anything = (value.is_some() && flags & 0b1_1111 == 0) || flags & 0b1_1000 != 0;
+                let says_anything = (value.is_some() && *flags == 0) || flags & VALUE_BAD != 0;
                 let found = rows.iter().filter(covers).count();
                 if found > 1 || (says_anything && found == 0) {
                     return Err(format!("{reading:?} is in {found} rows of {subject:?}, sensor {sensor}"));
@@ -94,7 +94,7 @@ fn complete(readings: &[Reading], rows: &[&DoneRow], in_hole: &impl Fn(&Reading)
 
 /// At most one on-time row a window and series; rolling values follow from on-time rows, late and early ones have none.
 fn on_time(rows: &[&DoneRow]) -> Result<(), String> {
-    let mut found: BTreeMap<(&Subject, usize, u32, i64, i64), (&Row, u32)> = BTreeMap::new();
+    let mut found = BTreeMap::new();
     for DoneRow { row, era, .. } in rows {
         if !row.on_time {
             if row.rolling.is_some() || row.partial {
@@ -103,7 +103,7 @@ fn on_time(rows: &[&DoneRow]) -> Result<(), String> {
             continue;
         }
         let key = (&row.subject, row.sensor, *era, row.start_us, row.end_us);
-        if found.insert(key, (row, *era)).is_some() {
+        if found.insert(key, row).is_some() {
             return Err(format!("two on-time rows: {row:?}"));
         }
     }
@@ -111,7 +111,7 @@ fn on_time(rows: &[&DoneRow]) -> Result<(), String> {
         let size_us = row.end_us - row.start_us;
         let slot = |back: i64| {
             let start_us = row.start_us - back * size_us;
-            found.get(&(&row.subject, row.sensor, *era, start_us, start_us + size_us)).map(|found| found.0)
+            found.get(&(&row.subject, row.sensor, *era, start_us, start_us + size_us)).copied()
         };
         let before: Vec<&Row> = (0..i64::from(*slots)).rev().filter_map(slot).collect();
         let expected = rolling(&before);

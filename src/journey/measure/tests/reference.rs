@@ -12,7 +12,7 @@ const MESSAGE_OUT: u16 = UNTRUSTED | DUPLICATE | OVER_LIMIT;
 /// bad_value, missing, unknown_unit (bits 0 to 2).
 const VALUE_OUT: u16 = 0b111;
 /// out_of_range, device_fault (bits 3 and 4).
-const VALUE_BAD: u16 = 0b11 << 3;
+pub(super) const VALUE_BAD: u16 = 0b11 << 3;
 /// How many counted readings of a device repeats are looked for among.
 pub(super) const MEMORY: usize = 16;
 
@@ -40,8 +40,8 @@ pub(super) fn fold(readings: &[Reading], row: &Row) -> Values {
     let good: Vec<(i64, f64)> =
         all.iter().filter(is_good).map(|reading| (reading.event_us, reading.sensors[row.sensor].0.unwrap())).collect();
     let mut values = Values {
-        count: good.len() as i64,
-        count_bad: all.iter().filter(|reading| flags(reading) & VALUE_BAD != 0).count() as i64,
+        count: number(good.len()),
+        count_bad: number(all.iter().filter(|reading| flags(reading) & VALUE_BAD != 0).count()),
         ..Values::default()
     };
     if let Subject::Device(_) = row.subject {
@@ -63,11 +63,17 @@ pub(super) fn fold(readings: &[Reading], row: &Row) -> Values {
         Subject::Device(_) => hold(&good, row.sensor == 1, &mut values),
         Subject::Group(..) => {
             let mut buckets = BTreeMap::new();
-            good.iter().for_each(|(_, value)| *buckets.entry(bucket(*value)).or_insert(0) += 1);
+            for (_, value) in &good {
+                *buckets.entry(bucket(*value)).or_insert(0) += 1;
+            }
             values.buckets = buckets.into_iter().collect();
         }
     }
     values
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap()
 }
 
 fn welford(values: &[(i64, f64)]) -> (f64, f64) {
@@ -95,7 +101,8 @@ fn hold(values: &[(i64, f64)], is_boolean: bool, out: &mut Values) {
     out.time_weighted_mean = (span > 0).then(|| (held / span as f64).to_bits());
     if is_boolean {
         let transitions = chain.windows(2).filter(|pair| pair[0].1.to_bits() != pair[1].1.to_bits()).count();
-        out.transitions_and_time_on = Some((transitions as i64, held as i64));
+        let time_on = chain.windows(2).filter(|pair| pair[0].1 != 0.0).map(|pair| pair[1].0 - pair[0].0).sum();
+        out.transitions_and_time_on = Some((number(transitions), time_on));
     }
 }
 
@@ -114,7 +121,8 @@ pub(super) fn bucket(value: f64) -> i32 {
         magnitude *= 2.0;
         exponent -= 1;
     }
-    let bucket = (exponent + 1023) * 64 + ((magnitude - 1.0) * 64.0) as i32;
+    let step = (1..64).take_while(|step| magnitude >= 1.0 + f64::from(*step) / 64.0).count();
+    let bucket = (exponent + 1023) * 64 + i32::try_from(step).unwrap();
     if value < 0.0 { -bucket } else { bucket }
 }
 

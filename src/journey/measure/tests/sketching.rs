@@ -23,8 +23,10 @@ fn values(seed: u64, count: usize) -> Vec<f64> {
 
 fn sketch(values: &[f64]) -> BTreeMap<i32, u32> {
     let mut sketch = Sketch::default();
-    values.iter().for_each(|value| sketch.add(*value));
-    let buckets: Vec<(i32, u32)> = sketch.buckets().collect();
+    for value in values {
+        sketch.add(*value);
+    }
+    let buckets = sketch.buckets();
     assert!(buckets.is_sorted_by(|a, b| a.0 < b.0), "buckets ascend");
     buckets.into_iter().collect()
 }

@@ -301,7 +301,7 @@ impl World {
                 measurer.measure(&mut batch, dictionaries, ClockRun { before_ms, wall_ms: self.wall_ms })
             };
             let crate::journey::measure::Counted { on_time, late, early, untrusted, duplicates, over_limit } = measured.counted;
-            assert_eq!((on_time + late + early + untrusted + duplicates + over_limit) as usize, end - begin);
+            assert_eq!(on_time + late + early + untrusted + duplicates + over_limit, (end - begin) as u64);
             self.keep(lane, partition, (era, self.windows.rolling), &measured.parts);
             begin = end;
         }
@@ -363,7 +363,7 @@ impl World {
     fn check_list(&self, replay: &ReplayState) {
         let Windows { size_ms, rolling, future_skew_ms, .. } = self.windows;
         let open_most = (self.grace_most_ms + future_skew_ms) / size_ms + 2;
-        assert!(replay.open.len() as i64 <= open_most, "{replay}");
+        assert!(i64::try_from(replay.open.len()).unwrap() <= open_most, "{replay}");
         assert!(replay.on_time.len() < rolling as usize, "{replay}");
     }
 
