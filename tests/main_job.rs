@@ -5,6 +5,12 @@
 //! row), `CORELANE_E2E_SEED` (of fleets and moments; else a new one each time, printed).
 
 // A test that unwraps fails where it stands, which is what one wants of it; clippy.toml allows it in #[test] functions only.
+#![allow(
+    clippy::cast_possible_wrap,      // counts of messages are far below 2^63
+    clippy::cast_possible_truncation, // a seed may lose its upper bits
+    clippy::float_cmp,               // counters of the metrics page are whole numbers, exact as floats
+    clippy::struct_field_names       // members of records are named as in Kafka
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

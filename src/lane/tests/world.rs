@@ -74,10 +74,10 @@ pub(super) struct Running {
 impl Running {
     /// One turn. Some: the lane has ended.
     pub(super) fn turn(&mut self) -> Option<&LaneEnd> {
-        if self.end.is_none() {
-            if let Poll::Ready(end) = self.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                self.end = Some(end);
-            }
+        if self.end.is_none()
+            && let Poll::Ready(end) = self.future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        {
+            self.end = Some(end);
         }
         self.end.as_ref()
     }
@@ -236,7 +236,7 @@ impl World {
             epoch_bytes: self.epoch_bytes,
             budget_bytes: 1 << 27,
             drain_deadline: self.drain_deadline,
-            stall_timeout: Duration::from_secs(3_600),
+            stall_timeout: Duration::from_hours(1),
         }
     }
 
