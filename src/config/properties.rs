@@ -80,6 +80,7 @@ pub const PROTECTED: &[Protected] = &[
     protected("enable.ssl.certificate.verification", "a broker that is not verified may be anyone", "kafka.security.ca_file"),
     protected("plugin.library.paths", "it loads foreign code into the process", ""),
     protected("enabled_events", CLIENT, ""),
+    protected("log.queue", CLIENT, ""),
     protected("opaque", CLIENT, ""),
     protected("default_topic_conf", CLIENT, ""),
     protected("statistics.interval.ms", CLIENT, ""),

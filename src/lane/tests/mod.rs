@@ -6,3 +6,11 @@ mod property;
 mod scenarios;
 mod step;
 mod world;
+
+/// The two floors may not import each other; here both are below.
+#[test]
+fn what_the_clients_protect_the_configuration_refuses() {
+    for (name, reason) in crate::kafka::PROTECTED_PROPERTIES {
+        assert!(crate::config::protected_property(name).is_some(), "{name}: {reason}");
+    }
+}
