@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reference::{VALUE_BAD, fold, is_counted, judge, rolling};
+use super::reference::{DUPLICATE, OVER_LIMIT, VALUE_BAD, fold, is_counted, judge, rolling};
 use super::world::{DoneRow, World};
 use super::{Reading, Row, Subject};
 
@@ -165,12 +165,13 @@ fn has_no_row(reading: &Reading, rows: &[&DoneRow]) -> bool {
 #[test]
 fn every_row_is_the_fold_of_the_readings_that_it_names() {
     let first = from_environment("CORELANE_SEED", 0);
-    let cases = from_environment("CORELANE_CASES", 2_000);
-    let (mut on_time, mut loose, mut partial, mut rolled) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let cases = from_environment("CORELANE_CASES", 3_000);
+    let (mut on_time, mut loose, mut partial, mut rolled, mut flagged) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
     for seed in first..first + cases {
         match run(seed, false) {
             Err(violation) => panic!("CORELANE_SEED={seed}: {violation}"),
             Ok(world) => {
+                flagged += world.done.flags.values().filter(|flags| flags.0 & (DUPLICATE | OVER_LIMIT) != 0).count() as u64;
                 for DoneRow { row, .. } in &world.done.rows {
                     on_time += u64::from(row.on_time);
                     loose += u64::from(!row.on_time);
@@ -181,11 +182,11 @@ fn every_row_is_the_fold_of_the_readings_that_it_names() {
         }
     }
     println!(
-        "seeds {first}..{}: {on_time} on-time rows, {loose} late or early, {partial} partial, {rolled} rolled",
+        "seeds {first}..{}: {on_time} on-time rows, {loose} late or early, {partial} partial, {rolled} rolled, {flagged} flagged",
         first + cases
     );
     // A search that meets nothing proves nothing.
-    assert!(cases < 100 || [on_time, loose, partial, rolled].iter().all(|count| *count > cases));
+    assert!(cases < 100 || [on_time, loose, partial, rolled, flagged].iter().all(|count| *count > cases));
 }
 
 #[test]

@@ -89,6 +89,8 @@ pub(super) struct World {
     is_canary: bool,
     /// Clocks may come back lower, or be anything.
     wild_clocks: bool,
+    /// One device sends most, fast, and often the same again: the memory of repeats fills up.
+    is_busy: bool,
     wall_ms: i64,
     eras: u32,
 }
@@ -124,6 +126,7 @@ impl World {
             grace_most_ms: windows.grace_ms,
             is_canary,
             wild_clocks: rng.random_bool(0.4),
+            is_busy: rng.random_bool(0.15),
             wall_ms: 1_000,
             eras: 0,
             rng,
@@ -139,7 +142,8 @@ impl World {
                 let count = [1, 2, 3, 5, 9, 30][self.rng.random_range(0..6)];
                 self.feed(partition, count);
             }
-            74..80 => self.tick(partition),
+            74..80 if !self.is_busy || self.rng.random_bool(0.05) => self.tick(partition),
+            74..80 => self.record(partition),
             80..90 => self.commit(),
             90..92 => self.reassign(partition),
             92..94 => self.kill(),
@@ -161,8 +165,10 @@ impl World {
 
     fn record(&mut self, partition: usize) {
         let rng = &mut self.rng;
-        let longest = if rng.random_bool(0.05) { 8 } else { 7 };
-        self.wall_ms += [0, 0, 0, 1, 1, 2, 3, 40][rng.random_range(0..longest)];
+        let is_busy = self.is_busy && rng.random_bool(0.9);
+        let longest = 7 + usize::from(rng.random_bool(0.05));
+        let step_ms = [0, 0, 0, 1, 1, 2, 3, 40][rng.random_range(0..longest)];
+        self.wall_ms += if is_busy { i64::from(rng.random_bool(0.05)) } else { step_ms };
         let offset = i64::try_from(self.logs[partition].len()).unwrap();
         let kafka_ms = self.wall_ms - rng.random_range(0..3) + if rng.random_bool(0.01) { 50 } else { 0 };
         if rng.random_bool(0.05) {
@@ -170,7 +176,7 @@ impl World {
             return;
         }
         let earlier: Vec<Reading> = self.logs[partition].iter().rev().take(40).flatten().cloned().collect();
-        if rng.random_bool(0.15) && !earlier.is_empty() {
+        if rng.random_bool(if is_busy { 0.4 } else { 0.15 }) && !earlier.is_empty() {
             let repeat = earlier[rng.random_range(0..earlier.len())].clone();
             self.logs[partition].push(Some(Reading { offset, kafka_ms: Some(kafka_ms), ..repeat }));
             return;
@@ -189,7 +195,7 @@ impl World {
             offset,
             kafka_ms: rng.random_bool(0.97).then_some(kafka_ms),
             event_us: event_ms * 1_000 + rng.random_range(0..3) * 400,
-            device: format!("d{}", rng.random_range(0..3)),
+            device: format!("d{}", if is_busy { 0 } else { rng.random_range(0..3) }),
             building: [Some("A"), Some("A"), Some("B"), None][rng.random_range(0..4)],
             floor: [Some(1), Some(1), None][rng.random_range(0..3)],
             room: [Some("r1"), Some("r2"), None][rng.random_range(0..3)],
