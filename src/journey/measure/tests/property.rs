@@ -81,9 +81,8 @@ fn complete(readings: &[Reading], rows: &[&DoneRow], in_hole: &impl Fn(&Reading)
                     let in_part = row.from <= reading.offset && reading.offset < row.to;
                     row.subject == subject && row.sensor == sensor && in_window && in_part
                 };
-                let says_anything = (value.is_some() && *flags == 0) || flags & VALUE_BAD != 0;
                 let found = rows.iter().filter(covers).count();
-                if found > 1 || (says_anything && found == 0) {
+                if found > 1 || (says_anything(*value, *flags) && found == 0) {
                     return Err(format!("{reading:?} is in {found} rows of {subject:?}, sensor {sensor}"));
                 }
             }
@@ -149,8 +148,7 @@ fn flags(readings: &[Reading], limits: &[usize], rows: &[&DoneRow], in_hole: &im
     };
     for reading in readings.iter().filter(|reading| !World::is_untrusted(reading) && !in_hole(reading) && !is_partial(reading)) {
         let expected = expected.get(&reading.offset).copied();
-        // An on-time part all of whose values were left out has no row to tell its offsets.
-        let is_known = expected.is_some() || reading.quality == 0 || !has_no_row(reading, rows);
+        let is_known = expected.is_some() || reading.quality == 0 || !may_be_without_row(reading, readings);
         if is_known && reading.quality != expected.unwrap_or(0) {
             return Err(format!("{reading:?}: flags {}, by definition {expected:?}", reading.quality));
         }
@@ -158,8 +156,21 @@ fn flags(readings: &[Reading], limits: &[usize], rows: &[&DoneRow], in_hole: &im
     Ok(())
 }
 
-fn has_no_row(reading: &Reading, rows: &[&DoneRow]) -> bool {
-    !rows.iter().any(|done| done.row.on_time && done.row.start_us <= reading.event_us && reading.event_us < done.row.end_us)
+/// Whether a flagged reading may be of an on-time part that has no row to tell its offsets: such a part has counted readings, and none of
+/// them says anything.
+fn may_be_without_row(reading: &Reading, readings: &[Reading]) -> bool {
+    const SIZE_MOST_US: i64 = 15_000;
+    let is_near = |other: &&Reading| {
+        other.offset < reading.offset && (other.event_us - reading.event_us).abs() < SIZE_MOST_US && is_counted(other)
+    };
+    let is_silent = |other: &Reading| other.sensors.iter().all(|(value, flags)| !says_anything(*value, *flags));
+    let is_repeat = reading.quality & DUPLICATE != 0;
+    readings.iter().filter(is_near).any(&is_silent) && (!is_repeat || is_silent(reading))
+}
+
+/// Whether a value, with its flags, is counted in some row.
+fn says_anything(value: Option<f64>, flags: u16) -> bool {
+    (value.is_some() && flags == 0) || flags & VALUE_BAD != 0
 }
 
 #[test]

@@ -142,8 +142,9 @@ impl World {
                 let count = [1, 2, 3, 5, 9, 30][self.rng.random_range(0..6)];
                 self.feed(partition, count);
             }
-            74..80 if !self.is_busy || self.rng.random_bool(0.05) => self.tick(partition),
-            74..80 => self.record(partition),
+            // Where time stands nearly still, records come instead.
+            74..80 if self.is_busy && self.rng.random_bool(0.95) => (0..2).for_each(|_| self.record(partition)),
+            74..80 => self.tick(partition),
             80..90 => self.commit(),
             90..92 => self.reassign(partition),
             92..94 => self.kill(),
