@@ -17,7 +17,7 @@ pub(super) fn on_client_cores<T: Send>(
     let client = settings.client_id.clone();
     thread::scope(|scope| {
         let maker = thread::Builder::new().name("kafka-make".into()).spawn_scoped(scope, || {
-            pin_to(&settings.cores);
+            confine_thread(&settings.cores);
             make()
         });
         match maker.map(thread::ScopedJoinHandle::join) {
@@ -28,8 +28,9 @@ pub(super) fn on_client_cores<T: Send>(
     })
 }
 
-/// Pins the calling thread to these cores. A core that is not there is left out with a warning; preflight checks the list.
-fn pin_to(cores: &[usize]) {
+/// Lets the calling thread run on these cores only, for clients' threads and for those that work with them; none: it stays where it is.
+/// Where the host forbids it, it says so and goes on.
+pub fn confine_thread(cores: &[usize]) {
     if cores.is_empty() {
         return;
     }

@@ -17,6 +17,7 @@ mod producer;
 mod settings;
 
 pub use admin::{Admin, GroupState, Isolation, NewTopic, OffsetSpec, PartitionDescription, TopicDescription, TopicSummary};
+pub use client::confine_thread;
 pub use consumer::{BATCH_MESSAGES, GroupMember, LaneBatch, LaneConsumer};
 pub use contract::{
     CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Testimony, Transaction, TxClass, TxError, time_left,

@@ -10,9 +10,8 @@ use uuid::Uuid;
 
 use super::LaneControl;
 use super::epoch::{ClosedEpoch, EpochIdentity};
-use super::pin::confine_to;
 use crate::journey::settle::{Party, Progress, Sealed, SettleError, SettleRules, Settled, give_up, settle};
-use crate::kafka::Transaction;
+use crate::kafka::{Transaction, confine_thread};
 use crate::lake::Storage;
 
 /// What a lane asks of its settler.
@@ -216,9 +215,7 @@ impl<M: Send + 'static> ThreadSettler<M> {
         let cores = place.cores.to_vec();
         let thread = std::thread::Builder::new().name(place.name.to_owned()).spawn(move || {
             // It would inherit the lane's core: footers and fsync are not the lane's work.
-            if !confine_to(&cores) {
-                tracing::warn!(?cores, "the delivery thread is not pinned; look at cores.kafka");
-            }
+            confine_thread(&cores);
             serve_orders(&mut work, &order_receiver, &report_sender, &control);
             // The producer goes first; the end of the reports tells the lane that it has gone.
             if !work.party.transaction.close(Instant::now() + PRODUCER_DEADLINE) {
