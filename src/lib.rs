@@ -11,9 +11,9 @@
 //! # The journey of a batch
 //!
 //! ```text
-//!  Kafka ─▶ consume ──▶ decode ───▶ inspect ────▶ persist ────────▶ the open epoch: encoded rows, dead letters, ledger
-//!           RawBatch    Decoded-    Inspected-  └▶ publish ───────▶
-//!           borrowed    Batch       Batch
+//!  Kafka ─▶ consume ──▶ decode ───▶ inspect ────▶ measure ────▶ persist ────▶ the open epoch: encoded rows, dead letters,
+//!           RawBatch    Decoded-    Inspected-    Measured-  └▶ publish ───▶ parts of windows, ledger
+//!           borrowed    Batch       Batch         Parts
 //! ```
 //!
 //! 1. **consume** ([`journey::consume`]). The lane takes up to 1,024 messages at once from [`kafka::LaneConsumer`], cut into runs of one
@@ -24,11 +24,16 @@
 //! 3. **inspect** ([`journey::inspect`]). One function a rule, over whole columns: units, ranges, what is missing, the devices' own
 //!    faults, trust in times. A bad value is flagged, not dropped. The type becomes [`batch::InspectedBatch`]: what was not inspected
 //!    cannot be persisted.
-//! 4. **persist** ([`journey::persist`]). Rows go into one open segment a table and hour, encoded as Parquet as they come.
-//! 5. **publish** ([`journey::publish`]). Rejects become dead letters for `<prefix>.rejects`, as they came.
+//! 4. **measure** ([`journey::measure`]). Readings count into windows by event time; repeats are flagged. Windows that the partition's clock has
+//!    passed come out as parts, [`batch::MeasuredParts`], which merge and are never rewritten.
+//! 5. **persist** ([`journey::persist`]). Rows go into one open segment a table and hour, encoded as Parquet as they come.
+//! 6. **publish** ([`journey::publish`]). Rejects become dead letters for `<prefix>.rejects`, as they came; parts of windows become messages.
 //!
-//! The windows (*measure*) and alerts (*notice*) will stand between inspect and persist. The loop that calls the stages by name is
-//! [`lane::Lane::run`]; no stage knows another.
+//! Alerts (*notice*) will stand between measure and persist. The loop that calls the stages by name is [`lane::Lane::run`]; no stage knows
+//! another.
+//!
+//! Open windows are stored nowhere: when a partition is taken over, [`lane`] reads again what the committed offset's note lists, without
+//! output, and only then goes on.
 //!
 //! # The journey of an epoch
 //!
@@ -51,7 +56,8 @@
 //!   the epochs topic says whether the epoch is there.
 //! * A crash is judged the same way at the next start: staged segments whose epoch has a record are revealed, those whose epoch has none are
 //!   deleted, those too old to be judged are put aside.
-//! * Each committed offset carries a [`batch::CommitNote`]: who set it, and by which epoch. An offset without one was set by somebody else.
+//! * Each committed offset carries a [`batch::CommitNote`]: who set it, by which epoch, and which windows were open then. An offset without one
+//!   was set by somebody else.
 //! * The [`batch::Ledger`] says for every partition that `consumed = readings + events + rejects` and that the span's length is `consumed +
 //!   gaps`. Each term is counted where it happens; the equations are checked, never solved.
 //!
@@ -62,16 +68,19 @@
 //! ```text
 //!  cli                                      one file a subcommand
 //!  serve                                    health and metrics over HTTP: best effort, never holds an offset
+//!  audit                                    records, lakes and Kafka against each other; shares no code with what it audits
 //!  lane                                     one core: the loop, the settler, the watchdog; the crew of lanes
 //!  journey                                  the stages; none names another
 //!  config  kafka  lake  telemetry  broker  simulate      none names another
 //!  batch                                    what travels: columns, spans, flags, reasons, the ledger
 //! ```
 
+pub mod audit;
 pub mod batch;
 pub mod broker;
 pub mod cli;
 pub mod config;
+pub mod failpoint;
 pub mod journey;
 pub mod kafka;
 pub mod lake;

@@ -100,6 +100,17 @@ fn both_readmes_say_the_same() {
     assert_eq!(both[0], both[1], "links");
 }
 
+#[test]
+fn the_demo_prints_the_view_of_the_docs() {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = Page::read("docs/windows.md");
+    let views: Vec<String> =
+        page.blocks.iter().map(|(_, text)| words(text)).filter(|text| text.starts_with("CREATE VIEW")).collect();
+    assert_eq!(views, [words(&text_of("src/cli/demo/windows.sql"))]);
+    // It goes between the double quotes of a shell.
+    assert!(!views[0].contains(['"', '$', '`', '\\', '!']), "{}", views[0]);
+}
+
 // --- commands
 
 fn corelane(args: &[&str]) -> Output {

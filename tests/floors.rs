@@ -61,6 +61,10 @@ fn an_import_upwards_or_sideways_is_found() {
     check("src/serve/a.rs", "pub(crate) use crate::cli::Exit as E;", "crate::cli");
     check("src/kafka/a.rs", "use corelane::lane::Lane;", "crate::lane");
     check("src/telemetry/a.rs", "use crate::journey::{self, decode};", "crate::journey");
+    check("src/audit/a.rs", "use crate::journey::measure::Windows;", "journey::measure");
+    check("src/audit/deep/a.rs", "use crate::journey::{inspect, publish::EpochRecord};", "journey::inspect");
+    check("src/audit/a.rs", "use crate::lane::Crew;", "crate::lane");
+    check("src/lane/a.rs", "use crate::audit::audit;", "crate::audit");
 }
 
 #[test]
@@ -86,9 +90,34 @@ fn what_is_allowed_is_not_found() {
     check("src/journey/consume/a.rs", "use crate::kafka::TopicPartition;");
     check("src/journey/decode/fast/a.rs", "use super::super::plain;\nuse crate::journey::decode::Literals;");
     check("src/lane/a.rs", "use crate::journey::{consume, decode};\nuse glommio::LocalExecutor;\nuse crate::config::Config;");
+    check("src/audit/a.rs", "use crate::journey::publish::EpochRecord;\nuse crate::kafka::Admin;\nuse crate::lake::Lake;");
+    check("src/audit/tests/a.rs", "use crate::journey::measure::Measurer;");
     check("src/main.rs", "fn main() { corelane::cli::main() }");
     check("src/journey/decode/a.rs", "// use crate::kafka\n/* tokio:: /* nested */ rdkafka:: */\nlet a = \"crate::lane::x\";");
     check("src/journey/decode/a.rs", "let a = r#\"crate::\"lane\"::x\"#; let c = '\"'; let b: &'static str = \"tokio::\";");
+}
+
+#[test]
+fn references_name_nothing_of_what_they_judge() {
+    let sources = source::all_of("src");
+    assert_none(&imports::missing_references(&sources));
+    assert_none(&sources.iter().flat_map(imports::reference_findings).collect::<Vec<Finding>>());
+}
+
+#[test]
+fn a_reference_that_leans_on_a_stage_is_found() {
+    let check = |path, text, about| canary(imports::reference_findings, path, text, about);
+    let (measure, lane) = ("src/journey/measure/tests/reference.rs", "src/lane/tests/measured.rs");
+    check(measure, "use crate::journey::measure::Windows;", "journey::measure::Windows");
+    check(measure, "use super::super::series::fold;", "journey::measure::series::fold");
+    check(measure, "fn f() { crate::journey::inspect::flags() }", "journey::inspect::flags");
+    check(measure, "use crate::batch::Flag;", "batch::Flag");
+    check(lane, "use crate::journey::measure::Windows;", "journey::measure::Windows");
+    check(lane, "use crate::lane::Lane;", "lane::Lane");
+    harmless(imports::reference_findings, measure, "use super::{Reading, Row};\nuse std::collections::HashMap;");
+    harmless(imports::reference_findings, lane, "use super::world::World;\nuse crate::batch::Table;");
+    harmless(imports::reference_findings, "src/lane/tests/play.rs", "use crate::journey::measure::Windows;");
+    assert_eq!(imports::missing_references(&[source::Source::new(lane, "")]).len(), 1);
 }
 
 #[test]

@@ -203,7 +203,7 @@ fn a_row_that_is_not_what_its_label_expects_is_found() {
 }
 
 #[test]
-#[should_panic(expected = "1 are missing and 0 double")]
+#[should_panic(expected = "missing 1, double 0")]
 fn the_assertion_says_what_is_wrong() {
     report(|rows| rows.truncate(7)).assert_exactly_once(8);
 }

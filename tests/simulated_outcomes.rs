@@ -60,7 +60,7 @@ fn raw(sent: &[Sent]) -> RawBatch<'_> {
         value: sent.value.as_deref(),
         headers: Headers::NONE,
     });
-    RawBatch { source: TopicPartition::new("device-data", 0), rows: rows.collect(), ingest_time_us: 0 }
+    RawBatch { source: TopicPartition::new("device-data", 0), rows: rows.collect(), ingest_time_us: 0, stamped_by_broker: false }
 }
 
 /// What became of each message, by offset, and the device's id of readings.

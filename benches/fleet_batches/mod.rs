@@ -60,7 +60,12 @@ pub(crate) fn messages(shares: [u32; 5]) -> Vec<Sent> {
 /// The messages, borrowed, as batches of one partition.
 pub(crate) fn batches(messages: &[Sent]) -> Vec<RawBatch<'_>> {
     let rows: Vec<RawRow<'_>> = (0..).zip(messages).map(|(offset, sent)| row(offset, sent)).collect();
-    let batch = |rows| RawBatch { source: TopicPartition::new("bench", 0), rows, ingest_time_us: START_MS * 1_000 };
+    let batch = |rows| RawBatch {
+        source: TopicPartition::new("bench", 0),
+        rows,
+        ingest_time_us: START_MS * 1_000,
+        stamped_by_broker: false,
+    };
     rows.chunks(BATCH_ROWS).map(|rows| batch(rows.to_vec())).collect()
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contender::PARTITIONS;
 use super::data::next_record;
-use super::measured::own_cpu;
+use super::measured::duration;
 
 const WAIT_MS: i32 = 1_000;
 const DEADLINE: Duration = Duration::from_mins(5);
@@ -124,4 +124,14 @@ pub(crate) fn produce(brokers: &str, topic: &str, records: &Path) {
     }
     producer.flush(DEADLINE).expect("a broker that answers");
     assert_eq!(producer.in_flight_count(), 0);
+}
+
+/// CPU time of this process so far.
+fn own_cpu() -> Duration {
+    // SAFETY: an rusage is plain numbers and valid when zero.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the out-parameter is ours.
+    let result = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    assert_eq!(result, 0, "getrusage: {}", std::io::Error::last_os_error());
+    duration(usage.ru_utime) + duration(usage.ru_stime)
 }

@@ -90,17 +90,8 @@ fn reap(pid: libc::pid_t) -> Option<(i32, Duration)> {
     (reaped == pid).then(|| (status, duration(usage.ru_utime) + duration(usage.ru_stime)))
 }
 
-/// CPU time of this process so far.
-pub(crate) fn own_cpu() -> Duration {
-    // SAFETY: an rusage is plain numbers and valid when zero.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: the out-parameter is ours.
-    let result = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
-    assert_eq!(result, 0, "getrusage: {}", std::io::Error::last_os_error());
-    duration(usage.ru_utime) + duration(usage.ru_stime)
-}
-
-fn duration(time: libc::timeval) -> Duration {
+/// What an `rusage` says.
+pub(crate) fn duration(time: libc::timeval) -> Duration {
     Duration::from_micros((time.tv_sec * 1_000_000 + time.tv_usec).unsigned_abs())
 }
 

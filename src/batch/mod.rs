@@ -21,6 +21,8 @@ mod record;
 mod reject;
 mod replay_state;
 mod schema;
+#[cfg(test)]
+mod seeds;
 mod sensor;
 mod span;
 
@@ -33,12 +35,14 @@ pub use flags::{Flag, Flags};
 pub use ledger::{Imbalance, Ledger, LedgerEntry};
 pub use measured::{AggregateColumns, GroupColumns, MeasureColumns, MeasuredParts, PartColumns, PartialWindow};
 pub use note::{CommitNote, NOTE_BYTES_MAX};
-pub use raw::{Headers, NoHeaders, RawBatch, RawHeaders, RawRow};
+pub use raw::{Headers, NoHeaders, RawBatch, RawHeaders, RawRow, trusted_stamp_ms};
 pub use record::{EncodedSegment, Hour, OutRecord};
 pub use reject::RejectReason;
 pub use replay_state::{ListedPart, OpenWindow, ReplayState};
 pub use schema::{
     Table, aggregates_schema, events_schema, groups_schema, readings_schema, rejects_schema, sketch_fields, sketch_item,
 };
+#[cfg(test)]
+pub(crate) use seeds::seeds;
 pub use sensor::{SensorCatalog, SensorKind, SensorSpec, UnitAlias};
 pub use span::{Span, TopicPartition};

@@ -57,9 +57,23 @@ pub struct RawBatch<'a> {
     pub rows: Vec<RawRow<'a>>,
     /// Wall time when the batch was taken, µs since the epoch: the `ingest_time` of all its rows.
     pub ingest_time_us: i64,
+    /// All Kafka times are the broker's own (LogAppendTime); else some are what producers say (CreateTime).
+    pub stamped_by_broker: bool,
+}
+
+/// A Kafka time as a partition's clock takes it: one that is further ahead of the guard than the skew counts as the guard. All in ms.
+#[inline]
+pub fn trusted_stamp_ms(stamp_ms: i64, guard_ms: i64, future_skew_ms: i64) -> i64 {
+    if stamp_ms > guard_ms.saturating_add(future_skew_ms) { guard_ms } else { stamp_ms }
 }
 
 impl RawBatch<'_> {
+    /// The wall, ms since the epoch, that Kafka times are held against ([`trusted_stamp_ms`]). The broker's clock is trusted whatever it
+    /// says.
+    pub fn guard_ms(&self) -> i64 {
+        if self.stamped_by_broker { i64::MAX } else { self.ingest_time_us / 1_000 }
+    }
+
     /// From the first row to the offset after the last one.
     pub fn span(&self) -> Span {
         match (self.rows.first(), self.rows.last()) {

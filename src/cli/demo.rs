@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use super::exit::OrExit as _;
-use super::run::{STOP_DEADLINE, outcome, start_logs, watch};
+use super::run::{Goal, STOP_DEADLINE, outcome, start_logs, watch};
 use super::signals::Signals;
 use super::simulate::deliver::KafkaDeliver;
 use super::simulate::plan::{now_ms, parse_duration};
@@ -28,6 +28,11 @@ const TOPIC: &str = "device-data";
 const MARKER: &str = "_corelane/demo";
 /// Commits often enough that a newcomer sees files within seconds.
 const EPOCH_INTERVAL: Duration = Duration::from_secs(5);
+/// Short enough that windows close while a newcomer looks.
+const WINDOW: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(5);
+/// The view of docs/windows.md that merges parts; a test holds the two alike.
+const WINDOWS_VIEW: &str = include_str!("demo/windows.sql");
 
 /// Runs until Ctrl-C, or for --duration; then the lanes read what is left, settle, and the sums are printed.
 #[derive(Debug, clap::Args)]
@@ -94,10 +99,11 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     fleet_stop.store(true, Ordering::Release);
     let sent = fleet.join().map_err(|_| anyhow::anyhow!("the simulator panicked; please report this"))??;
     if failed.is_none() {
-        let ends = crew.ends(deadline).or_exit(Exit::Unavailable)?;
+        let goal = Goal { ends: crew.ends(deadline).or_exit(Exit::Unavailable)?, drains: true };
         // A first signal has ended the fleet; the lanes still read what it has sent. A second one ends the program.
-        failed = watch(&mut crew, &Arc::default(), Some(deadline), Some(&ends), false);
+        failed = watch(&mut crew, &Arc::default(), Some(deadline), Some(&goal), false);
     }
+    crew.drain_windows();
     let stopped = crew.stop(deadline.max(Instant::now() + STOP_DEADLINE / 3));
     stop_server(server);
     println!();
@@ -139,6 +145,7 @@ fn config_of(args: &Args, broker: &Broker) -> Result<Config, Failure> {
         config.lanes.cores = machine.cores[available - lanes..].to_vec();
     }
     config.epoch.interval = EPOCH_INTERVAL;
+    (config.windows.size, config.windows.grace) = (WINDOW, GRACE);
     config.serve.listen = Some(args.listen);
     "warn".clone_into(&mut config.telemetry.log_level);
     Ok(config)
@@ -151,6 +158,7 @@ fn greet(args: &Args, broker: &Broker, replaced: bool, lanes: usize, server: Opt
     println!("broker     embedded, at {}, topic {TOPIC} with {} partitions", broker.address(), args.partitions);
     println!("fleet      {} devices, {} messages a second, all five formats", args.devices, args.rate);
     println!("lanes      {lanes}, an epoch each {} s, Parquet under {}", EPOCH_INTERVAL.as_secs(), args.lake.display());
+    println!("windows    of {} s, written {} s after their end", WINDOW.as_secs(), GRACE.as_secs());
     if let Some(address) = server {
         println!("metrics    http://{address}/metrics");
     }
@@ -185,13 +193,23 @@ fn start_fleet(args: &Args, broker: &Broker, stop: Arc<AtomicBool>) -> Result<Jo
 }
 
 fn print_query(lake: &Path) {
-    let lake = lake.display();
+    // Between the quotes of SQL.
+    let lake = lake.display().to_string().replace('\'', "''");
     println!();
-    println!("Paste this into a shell to look at the readings (https://duckdb.org):");
+    println!(
+        "Paste these into a shell to look at the readings, and at the windows merged from their parts (https://duckdb.org):"
+    );
     println!(
         "  duckdb -c \"SELECT building, count(*) AS readings, round(avg(temperature), 2) AS temperature \
          FROM '{lake}/readings/*/*/*.parquet' GROUP BY building ORDER BY building\""
     );
+    println!("  duckdb -c \"{} FROM windows ORDER BY window_start, device_id, sensor LIMIT 20\"", windows_view(&lake));
+}
+
+/// The view on one line, for this lake.
+fn windows_view(lake: &str) -> String {
+    let line = WINDOWS_VIEW.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.replace("'lake/", &format!("'{lake}/"))
 }
 
 /// Every message that Kafka acknowledged must be committed: that is what the program is for.

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 /// Why the program ends, for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
+    /// 1: an audit found something, or could not see all.
+    Findings = 1,
     /// 64: the command line was wrong.
     Usage = 64,
     /// 65: input data was wrong (labels, a file given on the command line).

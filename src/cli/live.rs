@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use crate::telemetry::{Metrics, Snapshot};
+use crate::telemetry::{Count, Metrics, Snapshot};
 
 /// On a terminal.
 const TERMINAL_INTERVAL: Duration = Duration::from_secs(1);
@@ -50,14 +50,27 @@ impl LiveLine {
 fn line_of(now: &Snapshot, before: &Snapshot) -> String {
     let lag = now.lag.map_or_else(|| "?".to_owned(), grouped);
     format!(
-        "{:.0} msg/s | lag {lag} | readings {} | events {} | rejects {} | epochs {} | memory {} MiB",
+        "{:.0} msg/s | lag {lag} | readings {} | events {} | rejects {} | {} | epochs {} | memory {} MiB",
         now.messages_per_second(before),
         grouped(now.readings),
         grouped(now.events),
         grouped(now.rejects_total()),
+        windows_of(now),
         grouped(now.epochs_committed()),
         now.process.resident_bytes >> 20,
     )
+}
+
+/// A replay comes first: while it lasts nothing else moves.
+fn windows_of(now: &Snapshot) -> String {
+    if now.replay_left > 0 {
+        return format!("replaying, {} left", grouped(now.replay_left));
+    }
+    let written = grouped(now.counted(Count::PartsOnTime));
+    let beside = [(Count::PartsLate, "late"), (Count::PartsEarly, "early"), (Count::ReadingsUntrusted, "untrusted")];
+    let beside = beside.into_iter().filter(|(what, _)| now.counted(*what) > 0);
+    let beside: Vec<String> = beside.map(|(what, name)| format!("{} {name}", grouped(now.counted(what)))).collect();
+    if beside.is_empty() { format!("windows {written}") } else { format!("windows {written} ({})", beside.join(", ")) }
 }
 
 /// `1234567` as `1,234,567`.

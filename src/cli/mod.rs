@@ -1,4 +1,5 @@
-//! The command line: one file a subcommand. Exit codes follow sysexits: 64 usage, 69 unavailable, 70 software, 78 configuration.
+//! The command line: one file a subcommand. Exit codes follow sysexits: 1 an audit found
+//! something, 64 usage, 69 unavailable, 70 software, 78 configuration.
 
 mod broker;
 mod check;
@@ -13,6 +14,7 @@ mod simulate;
 mod summary;
 mod tap;
 mod topics;
+mod verify;
 mod view;
 
 use std::process::ExitCode;
@@ -49,6 +51,8 @@ enum Command {
     Config(config::Args),
     /// Prints decoded messages of a topic, with their flags or the reason of a reject
     Tap(tap::Args),
+    /// Audits lakes against epoch records and Kafka: what does not agree, where, and the remedy
+    Verify(verify::Args),
 }
 
 /// Parses the command line, runs the subcommand, prints a failure with its causes, and says the exit code.
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Config(args) => config::run(args),
         Command::Tap(args) => tap::run(args),
+        Command::Verify(args) => verify::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -112,7 +112,7 @@ pub(super) fn failure(error: KafkaError) -> Failure {
 }
 
 /// `NAME=VALUE`.
-fn key_value(text: &str) -> Result<(String, String), String> {
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }

@@ -15,7 +15,10 @@ struct Limit {
 }
 
 /// Lanes are numbered; so many digits are kept free in the writers' names.
-const LANE_DIGITS: usize = 4;
+const LANE_DIGITS: usize = 5;
+/// Length of a writer's name: a visible file is named by epoch and writer (decision 0019). The lake has the same limit, and a test of the
+/// lane holds them together.
+pub const WRITER_LENGTH_MAX: usize = 200;
 /// Length of an instance id that is made by the program.
 const INSTANCE_LENGTH: usize = 36;
 /// What the open windows of a partition may number, so that the commit metadata stays under 4 KiB.
@@ -32,7 +35,12 @@ const LIMITS: &[Limit] = &[
     Limit {
         keys: &["lanes.instance", "kafka.group"],
         broken: writer_too_long,
-        remedy: "shorten the group or the instance: <group>.<instance>.<lane> is a transactional id and a folder, at most 249 characters",
+        remedy: "shorten the group or the instance: <group>.<instance>.<lane> is a transactional id, a folder and part of each file's name, at most 200 characters",
+    },
+    Limit {
+        keys: &["lanes.instance"],
+        broken: |checked| checked.text("lanes.instance")?.contains('.').then(|| "an instance has no dot".to_owned()),
+        remedy: "use letters, digits, `_` and `-`: in <group>.<instance>.<lane> a group may have dots, so that an instance must have none",
     },
     Limit {
         keys: &["kafka.topics", "kafka.prefix"],
@@ -132,7 +140,7 @@ fn writer_too_long(checked: &Checked) -> Option<String> {
         None => INSTANCE_LENGTH,
     };
     let length = group + 1 + instance + 1 + LANE_DIGITS;
-    (length > 249).then(|| format!("a writer's name can reach {length} characters, more than 249"))
+    (length > WRITER_LENGTH_MAX).then(|| format!("a writer's name can reach {length} characters, more than {WRITER_LENGTH_MAX}"))
 }
 
 fn reads_own_output(checked: &Checked) -> Option<String> {

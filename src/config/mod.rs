@@ -31,6 +31,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use fault::{Fault, FaultKind, Faults};
+pub use limits::WRITER_LENGTH_MAX;
 pub use machine::Machine;
 pub use properties::{PROTECTED, Protected, protected_property};
 pub use reference::reference;

@@ -92,7 +92,7 @@ pub(super) const LATER: &[&str] = &["rules", "redis"];
 pub(super) const KEYS: &[Key] = &[
     key("kafka.brokers", Brokers, Required, "Brokers to ask for the others, as host:port.", "the client needs at least one to begin with"),
     key("kafka.topics", Topics, Required, "Input topics. They must exist; the formats of messages may be mixed.", "Kafka allows [A-Za-z0-9._-] and 249 characters; a topic twice would be a mistake"),
-    key("kafka.group", Name { length_max: 200 }, Yaml("corelane"), "The consumer group, and the first part of each writer's name.", "<group>.<instance>.<lane> is a transactional id and a folder, at most 249 characters"),
+    key("kafka.group", Name { length_max: 200 }, Yaml("corelane"), "The consumer group, and the first part of each writer's name.", "<group>.<instance>.<lane> is a transactional id, a folder and part of each file's name, at most 200 characters"),
     key("kafka.prefix", Name { length_max: 237 }, Yaml("corelane"), "Output topics are <prefix>.rejects, <prefix>.epochs and so on.", "<prefix>.open_alerts must be a topic name, at most 249 characters"),
     key("kafka.delivery", Choice(&["exactly_once", "at_least_once"]), Yaml("exactly_once"), "exactly_once commits records and offsets in one transaction; at_least_once is for brokers without transactions.", ""),
     key("kafka.start", Start, Yaml("earliest"), "Where a group without committed offsets starts: earliest, latest, or a time such as 2026-11-21T00:00:00Z (the first message at or after it).", "a time without a zone means something else on each machine"),
@@ -114,7 +114,7 @@ pub(super) const KEYS: &[Key] = &[
     key("lanes.cores", Cores, Yaml("auto"), "Cores to run a lane on, by id. auto: all but the first, at least one; with lanes.count the last ones.", "a lane is one pinned core: two on one core, or one on a core that is not there, would wait for each other"),
     key("lanes.count", Integer { min: 1, max: 1024 }, Unset, "How many lanes, in place of a list of cores.", "at most one lane a core"),
     key("lanes.runtime", Choice(&["auto", "glommio", "epoll"]), Yaml("auto"), "What a lane runs on. auto: glommio where the host allows io_uring, else epoll.", ""),
-    key("lanes.instance", Name { length_max: 200 }, Unset, "The middle of the writers' names. Unset: made at the first start and kept in the lake.", "<group>.<instance>.<lane> is a transactional id and a folder, at most 249 characters"),
+    key("lanes.instance", Name { length_max: 200 }, Unset, "The middle of the writers' names. Unset: made at the first start and kept in the lake.", "<group>.<instance>.<lane> is a transactional id, a folder and part of each file's name, at most 200 characters"),
     key("lanes.stall_timeout", Duration { min: "10s", max: "1h" }, Yaml("60s"), "How long a lane may stand still although there are messages; then its consumer is rebuilt.", "a settle alone may take 8s"),
 
     key("cores.kafka", Cores, Yaml("auto"), "Cores of librdkafka's threads. auto: those without a lane, or all where none is left.", "only cores that the process may use"),
@@ -145,7 +145,7 @@ pub(super) const KEYS: &[Key] = &[
     key("telemetry.log_level", LogLevel, Yaml("info"), "error, warn, info, debug, trace, or directives such as info,corelane::lane=debug.", ""),
     key("telemetry.log_format", Choice(&["human", "json"]), Yaml("human"), "How a line of the log looks.", ""),
 
-    key("simulate.fleet", Integer { min: 1, max: 1_000_000 }, Yaml("1000"), "Number of simulated devices.", "what the simulator was tried with"),
+    key("simulate.fleet", Integer { min: 1, max: 10_000_000 }, Yaml("1000"), "Number of simulated devices.", "as `corelane simulate --devices`"),
     key("simulate.interval", Duration { min: "1ms", max: "1d" }, Yaml("5s"), "Time between two messages of a simulated device.", ""),
     key("simulate.seed", Integer { min: 0, max: i64::MAX as u64 }, Yaml("1"), "The same seed and start give the same bytes.", ""),
 ];

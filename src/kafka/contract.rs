@@ -1,5 +1,6 @@
 //! What a lane needs of Kafka, as traits: the real clients implement them, and so do the fakes that let a lane run without Kafka.
 
+use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ pub struct Committed {
     /// None: nothing committed.
     pub offset: Option<i64>,
     pub metadata: Option<String>,
+    /// The partition's first offset: what lies before it, retention has removed. None: it was not asked for.
+    pub first: Option<i64>,
 }
 
 /// What happened to a lane's consumer since it was asked last.
@@ -35,12 +38,27 @@ pub enum IntakeEvent {
     CommittedFailed(String),
     /// A partition's end was reached: `next` is the offset that the next message will have at least.
     End { source: TopicPartition, next: i64 },
-    /// A partition cannot be read from where it stands (offset out of range, topic gone): the lane must end with this reason.
-    PartitionFailed { source: TopicPartition, reason: String },
+    /// A partition cannot be read on: this client does not get over it by itself.
+    PartitionFailed { source: TopicPartition, fault: PartitionFault, reason: String },
     /// For the log: the client recovers by itself (a broker is down, and such).
     Trouble(String),
     /// The client is dead (fatal error): rebuild it or end.
     Fatal(String),
+}
+
+/// Why a partition cannot be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionFault {
+    /// The offset is not there (any more): retention, or a topic that was made anew.
+    OutOfRange,
+    /// The broker does not know the topic or partition. One that has just begun may not know it yet; else it was deleted.
+    Unknown,
+    /// The broker's log seems to end before the offset. librdkafka (2.12) says so, too, where it holds the end of a partition against the end
+    /// of an older leader epoch; where messages were in fact taken back (an unclean leader election), the next client finds the offset out
+    /// of range.
+    Truncated,
+    /// Whatever else: not allowed, not decodable.
+    Other,
 }
 
 /// Messages taken at once; dropping it gives them back to the client.
@@ -73,7 +91,7 @@ pub trait Intake {
     /// Clears the wake-up, before `take` and `events` are drained.
     fn clear_wake(&mut self);
 
-    /// Asks for the group's committed, stable offsets (KIP-447); the answer comes as an event.
+    /// Asks for the group's committed, stable offsets (KIP-447), and for the first offset of each partition; the answer comes as an event.
     fn request_committed(&mut self, request: u64, partitions: &[TopicPartition]);
 
     /// Reads on from these offsets; replaces what was assigned (an assignment with other offsets is a rewind).
@@ -151,6 +169,10 @@ pub trait Transaction: Send {
     /// The values of all committed records (read_committed) of one key in `topic` with a Kafka time of at least `since_ms`, read up
     /// to the high watermark as it was at the call (asked with read_uncommitted: the last stable offset may lie before our record).
     fn read_committed(&mut self, topic: &str, key: &[u8], since_ms: i64, deadline: Instant) -> Result<Testimony, TxError>;
+
+    /// The ids of these topics, as Kafka has them at this moment; a topic that does not exist is not among them. A topic that is deleted
+    /// and made again has another id, and no id ever comes back.
+    fn topic_ids(&mut self, topics: &[&str], deadline: Instant) -> Result<BTreeMap<String, String>, TxError>;
 }
 
 /// What the epochs topic says.

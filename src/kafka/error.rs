@@ -34,6 +34,8 @@ pub enum KafkaError {
         "Kafka is not ready for {call} of {subject}: {name}; a coordinator or leader is elected or loads its state, try again"
     )]
     NotReady { call: &'static str, subject: String, name: String },
+    #[error("{partition} cannot be read: {reason}; `corelane topics describe` shows which offsets are there")]
+    Unreadable { partition: TopicPartition, reason: String },
     #[error("{call} of {subject} was refused: {name}: {text}")]
     Refused { call: &'static str, subject: String, name: String, text: String },
     #[error("the group `{group}` has a transaction under way on {partition} since more than {waited:?}; wait for its time-out")]

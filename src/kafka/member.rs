@@ -36,6 +36,16 @@ impl Member {
         Ok(Member { metadata: Arc::new(metadata), generation, consumer })
     }
 
+    /// A member that the group never fences, because it says nothing but the group's name. For a canary alone (`crate::failpoint`).
+    pub(super) fn unfenced(group: &str) -> Result<Member, TxError> {
+        let refused = |text: &str| tx_error(TxClass::Abort, "consumer_group_metadata_new", "_INVALID_ARG", text);
+        let name = std::ffi::CString::new(group).map_err(|_| refused("the group's name holds a zero byte"))?;
+        // SAFETY: the name is a C string that is copied; the metadata is ours from here on.
+        let metadata = unsafe { NonNull::new(sys::rd_kafka_consumer_group_metadata_new(name.as_ptr())) };
+        let metadata = metadata.map(Metadata).ok_or_else(|| refused("no memory"))?;
+        Ok(Member { metadata: Arc::new(metadata), generation: -1, consumer: Weak::new() })
+    }
+
     pub fn generation(&self) -> i32 {
         self.generation
     }

@@ -13,7 +13,7 @@ pub use transaction::MemoryTransaction;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{CommitOffset, IntakeEvent, TxClass, TxError};
+use super::{CommitOffset, IntakeEvent, PartitionFault, TxClass, TxError};
 use crate::batch::{OutRecord, TopicPartition};
 
 /// One input record.
@@ -85,6 +85,8 @@ impl Default for Member {
 struct State {
     /// None: an offset without a message (a marker, an aborted or compacted record).
     input: BTreeMap<TopicPartition, Vec<Option<MemoryRecord>>>,
+    /// First offsets that retention has left; 0 where there is none.
+    firsts: BTreeMap<TopicPartition, i64>,
     committed: BTreeMap<TopicPartition, (i64, String)>,
     generation: i32,
     members: BTreeMap<String, Member>,
@@ -98,6 +100,7 @@ struct State {
     /// Commits without an answer whose requests are on their way: writer and producer.
     in_flight: Vec<(String, u64)>,
     unstable_answers: bool,
+    topic_ids: BTreeMap<String, String>,
     log: Option<Arc<Mutex<Vec<String>>>>,
 }
 
@@ -117,6 +120,15 @@ impl MemoryKafka {
         self.state().input.entry(source.clone()).or_default().push(record);
     }
 
+    /// What topics are asked for; None: there is no such topic.
+    pub fn set_topic_id(&self, topic: &str, id: Option<&str>) {
+        let mut state = self.state();
+        match id {
+            Some(id) => drop(state.topic_ids.insert(topic.to_owned(), id.to_owned())),
+            None => drop(state.topic_ids.remove(topic)),
+        }
+    }
+
     /// The next offset of an input partition.
     pub fn end(&self, source: &TopicPartition) -> i64 {
         self.state().input.get(source).map_or(0, |log| i64::try_from(log.len()).unwrap_or(i64::MAX))
@@ -132,6 +144,18 @@ impl MemoryKafka {
     /// The offset of the last message of an input partition.
     pub fn last_message(&self, source: &TopicPartition) -> Option<i64> {
         self.messages(source).last().map(|(offset, _)| *offset)
+    }
+
+    /// Retention: what lies before `first` cannot be read any more. It is kept for whoever checks a test's outcome.
+    pub fn retain_from(&self, source: &TopicPartition, first: i64) {
+        let mut state = self.state();
+        let kept = state.firsts.entry(source.clone()).or_default();
+        *kept = first.max(*kept);
+    }
+
+    /// The first offset that can be read.
+    pub fn first(&self, source: &TopicPartition) -> i64 {
+        self.state().first(source)
     }
 
     /// Sets a committed offset, as an operator or the start of a group does.
@@ -182,6 +206,14 @@ impl MemoryKafka {
         let mut state = self.state();
         if state.open.remove(writer).is_some() {
             *state.producers.entry(writer.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// This member's client is told, once, that it cannot read on in a partition.
+    pub fn fail_partition(&self, name: &str, source: &TopicPartition, fault: PartitionFault) {
+        if let Some(member) = self.state().members.get_mut(name) {
+            let reason = "as the test wants it".to_owned();
+            member.events.push_back(IntakeEvent::PartitionFailed { source: source.clone(), fault, reason });
         }
     }
 
@@ -291,6 +323,10 @@ impl State {
     /// Whether an open transaction may still move the offset of this partition.
     fn is_unstable(&self, source: &TopicPartition) -> bool {
         !self.unstable_answers && self.open.values().any(|open| open.offsets.iter().any(|offset| offset.source == *source))
+    }
+
+    fn first(&self, source: &TopicPartition) -> i64 {
+        self.firsts.get(source).copied().unwrap_or(0)
     }
 
     fn note(&self, call: &str) {

@@ -9,22 +9,27 @@ mod client;
 mod consumer;
 mod contract;
 mod error;
+mod freed;
 mod member;
 mod memory;
 mod native;
 mod plain;
 mod producer;
 mod settings;
+mod stretch;
 
 pub use admin::{Admin, GroupState, Isolation, NewTopic, OffsetSpec, PartitionDescription, TopicDescription, TopicSummary};
 pub use client::confine_thread;
 pub use consumer::{BATCH_MESSAGES, GroupMember, LaneBatch, LaneConsumer};
 pub use contract::{
-    CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, Testimony, Transaction, TxClass, TxError, time_left,
+    CommitOffset, Committed, Intake, IntakeBatch, IntakeEvent, PartitionFault, Testimony, Transaction, TxClass, TxError,
+    time_left,
 };
 pub use error::{CloseLate, KafkaError};
+pub use freed::give_back_freed_memory;
 pub use member::Member;
 pub use memory::{MemoryBatch, MemoryIntake, MemoryKafka, MemoryMember, MemoryRecord, MemoryTransaction};
 pub use plain::{Delivered, Deliveries, DeliveryError, PlainProducer, PlainRecord};
 pub use producer::{Delivery, LaneProducer};
 pub use settings::{ClientSettings, EVERY_CLIENT, PROTECTED_PROPERTIES, Role, Setting, protection_of};
+pub use stretch::{Patience, Stretch, read_stretches};

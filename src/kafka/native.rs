@@ -154,7 +154,7 @@ pub(super) struct ListedPartition {
 impl ListedPartition {
     pub(super) fn into_committed(self) -> Committed {
         let offset = (self.offset >= 0).then_some(self.offset);
-        Committed { source: self.source, offset, metadata: self.metadata }
+        Committed { source: self.source, offset, metadata: self.metadata, first: None }
     }
 }
 

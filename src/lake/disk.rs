@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::LakeError;
+use crate::failpoint;
 
 /// What helps against a failed call, by its cause.
 fn remedy(error: &io::Error) -> &'static str {
@@ -22,7 +23,7 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => "The file system is read-only: mount it writable, or set lake.path to one that is",
         io::ErrorKind::PermissionDenied => "Give the user that runs corelane read and write access to the lake's folders",
         io::ErrorKind::CrossesDevices => "The whole lake must lie on one file system: mount nothing below lake.path",
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {
             "Something else has the name that the lake needs: move it away, or set lake.path to an empty folder"
         }
         io::ErrorKind::InvalidFilename => "A name is too long for this file system: shorten kafka.group or lanes.instance",
@@ -53,11 +54,21 @@ pub(super) fn sync_dir(dir: &Path) -> Result<(), LakeError> {
     File::open(dir).and_then(|handle| handle.sync_all()).map_err(failed("cannot make durable the folder", dir))
 }
 
-/// Writes a new file and makes its bytes durable (its entry is the caller's business). Replaces what an earlier attempt left.
-pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+/// Writes a new file, not durable yet. Replaces what an earlier attempt left.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<File, LakeError> {
     let mut file = File::create(path).map_err(failed("cannot create", path))?;
     file.write_all(bytes).map_err(failed("cannot write", path))?;
+    Ok(file)
+}
+
+/// Makes the bytes of a file durable; its entry is the caller's business.
+pub(super) fn sync_file(file: &File, path: &Path) -> Result<(), LakeError> {
     file.sync_all().map_err(failed("cannot make durable", path))
+}
+
+/// Both of the above.
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+    sync_file(&write_new(path, bytes)?, path)
 }
 
 /// Deletes a file that may or may not be there.
@@ -89,7 +100,11 @@ impl DurableDirs {
                 Err(error) if !(error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir()) => {
                     return Err(failed("cannot create the folder", &dir)(error));
                 }
-                _ => sync_dir(&parent)?,
+                _ => {
+                    failpoint::reach("folder.made");
+                    sync_dir(&parent)?;
+                    failpoint::reach("folder.synced");
+                }
             }
             self.known.insert(dir.clone());
         }
@@ -102,11 +117,13 @@ pub(super) fn create_root(path: &Path) -> Result<PathBuf, LakeError> {
     let absolute = std::path::absolute(path).map_err(failed("cannot find", path))?;
     let missing: Vec<&Path> = absolute.ancestors().take_while(|dir| !dir.exists()).collect();
     fs::create_dir_all(&absolute).map_err(failed("cannot create the folder", &absolute))?;
+    failpoint::reach("root.made");
     for dir in missing {
         if let Some(parent) = dir.parent() {
             sync_dir(parent)?;
         }
     }
+    failpoint::reach("root.synced");
     absolute.canonicalize().map_err(failed("cannot find", &absolute))
 }
 
@@ -125,6 +142,9 @@ pub(super) enum Moved {
 /// Where the file system cannot refuse to replace (NFS), it is a link and an unlink. A crash between the two leaves one file under
 /// both names; that is found here the next time, and ends as `Yes`.
 pub(super) fn move_once(from: &Path, to: &Path) -> Result<Moved, LakeError> {
+    if failpoint::detour("rename_unsupported") {
+        return finish_move(Err(io::Error::from_raw_os_error(libc::EINVAL)), from, to);
+    }
     finish_move(rename_noreplace(from, to), from, to)
 }
 
@@ -132,7 +152,10 @@ pub(super) fn move_once(from: &Path, to: &Path) -> Result<Moved, LakeError> {
 fn finish_move(renamed: io::Result<()>, from: &Path, to: &Path) -> Result<Moved, LakeError> {
     let outcome = match renamed {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP)) => {
-            fs::hard_link(from, to).and_then(|()| fs::remove_file(from))
+            fs::hard_link(from, to).and_then(|()| {
+                failpoint::reach("move.linked");
+                fs::remove_file(from)
+            })
         }
         outcome => outcome,
     };
@@ -168,13 +191,18 @@ fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
 pub(super) fn write_once(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), LakeError> {
     let draft = dir.join(format!("{name}.{}.tmp", Uuid::new_v4().simple()));
     let target = dir.join(name);
-    let written = write_synced(&draft, bytes).and_then(|()| move_once(&draft, &target));
-    if written.as_ref().is_ok_and(|moved| *moved == Moved::Yes) {
-        return sync_dir(dir);
+    let written = write_synced(&draft, bytes).and_then(|()| {
+        failpoint::reach("once.drafted");
+        move_once(&draft, &target)
+    });
+    failpoint::reach("once.named");
+    if !written.as_ref().is_ok_and(|moved| *moved == Moved::Yes) {
+        remove_if_there(&draft)?;
+        written?;
     }
-    remove_if_there(&draft)?;
-    written?;
-    sync_dir(dir)
+    sync_dir(dir)?;
+    failpoint::reach("once.synced");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -60,6 +60,23 @@ impl LakeIdentity {
         Ok(Some(Self { lake, group: file.group }))
     }
 
+    /// The lake `id` must still be at `root`. A disk that went away leaves an empty folder behind (its mount point), and nothing may be
+    /// begun there: what is committed stands in the lake that is away, and what is not waits in Kafka until it is back.
+    pub(super) fn expect(root: &Path, id: Uuid) -> Result<(), LakeError> {
+        match Self::read(root)? {
+            Some(identity) if identity.lake == id => Ok(()),
+            Some(identity) => {
+                let what = format!("lake {} lies here now, this run writes into lake {id}", identity.lake);
+                Err(refused(root, what, "Bring that one back; until then nothing is written and nothing is committed"))
+            }
+            None => Err(refused(
+                root,
+                "the lake is not here any more: its folder was moved away, or its disk is not mounted",
+                "Bring it back; until then nothing is written and nothing is committed",
+            )),
+        }
+    }
+
     /// Reads the identity, or makes one for `group` where there is no lake yet. `root/_corelane` exists.
     pub(super) fn read_or_create(root: &Path, group: &str) -> Result<Self, LakeError> {
         if let Some(identity) = Self::read(root)? {

@@ -11,16 +11,19 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::disk::{DurableDirs, Moved, failed, move_once, refused, remove_if_there, sync_dir, write_synced};
-use super::names::{DRAFT_SUFFIX, QUARANTINE, STAGING, parse_staged_file, staged_file, visible_dir, visible_path};
+use super::disk::{DurableDirs, Moved, failed, move_once, refused, remove_if_there, sync_dir, sync_file, write_new};
+use super::identity::LakeIdentity;
+use super::names::{DRAFT_SUFFIX, QUARANTINE, STAGING, WHY_SUFFIX, parse_staged_file, staged_file, visible_dir, visible_path};
 use super::open::WriterClaim;
 use super::{LakeError, SegmentName, Staged, Storage};
 use crate::batch::EncodedSegment;
+use crate::failpoint;
 
 /// The [`Storage`] of one writer below a lake's folder. Made by [`Lake::storage`](super::Lake::storage).
 #[derive(Debug)]
 pub struct LocalStorage {
     root: PathBuf,
+    lake: Uuid,
     writer: String,
     staging: PathBuf,
     durable: DurableDirs,
@@ -28,10 +31,16 @@ pub struct LocalStorage {
 }
 
 impl LocalStorage {
-    pub(super) fn new(root: &Path, writer: &str, claim: WriterClaim) -> Result<Self, LakeError> {
+    pub(super) fn new(root: &Path, lake: Uuid, writer: &str, claim: WriterClaim) -> Result<Self, LakeError> {
+        LakeIdentity::expect(root, lake)?;
         let mut durable = DurableDirs::default();
         let staging = durable.create(root, &Path::new(STAGING).join(writer))?;
-        Ok(Self { root: root.to_owned(), writer: writer.to_owned(), staging, durable, _claim: claim })
+        Ok(Self { root: root.to_owned(), lake, writer: writer.to_owned(), staging, durable, _claim: claim })
+    }
+
+    /// Before each step: folders are made where they are missing, and must not be made anywhere else.
+    fn expect_lake(&self) -> Result<(), LakeError> {
+        LakeIdentity::expect(&self.root, self.lake)
     }
 
     fn staged_path(&self, name: &SegmentName) -> PathBuf {
@@ -41,8 +50,13 @@ impl LocalStorage {
     fn stage(&self, name: SegmentName, bytes: &[u8]) -> Result<Staged, LakeError> {
         let place = self.staged_path(&name);
         let draft = self.staging.join(format!("{}{DRAFT_SUFFIX}", staged_file(&name)));
-        let staged = write_synced(&draft, bytes)
-            .and_then(|()| fs::rename(&draft, &place).map_err(failed("cannot rename a file to", &place)));
+        let staged = write_new(&draft, bytes).and_then(|file| {
+            failpoint::reach("stage.written");
+            sync_file(&file, &draft)?;
+            failpoint::reach("stage.synced");
+            fs::rename(&draft, &place).map_err(failed("cannot rename a file to", &place))
+        });
+        failpoint::reach("stage.named");
         if let Err(error) = staged {
             // The first error is the one to tell; a draft that stays is deleted when the folder is read again.
             let _ = fs::remove_file(&draft);
@@ -55,6 +69,10 @@ impl LocalStorage {
         let dir = self.durable.create(&self.root, Path::new(&visible_dir(name.table, name.hour)))?;
         let from = self.staged_path(name);
         let to = self.root.join(self.visible_path(name));
+        failpoint::reach("reveal.folder_made");
+        if name.epoch.as_u128().is_multiple_of(4) && failpoint::broken("skip_a_rename") {
+            return Ok(dir);
+        }
         match move_once(&from, &to)? {
             Moved::Yes => Ok(dir),
             Moved::NoSource if to.is_file() => Ok(dir),
@@ -75,7 +93,11 @@ impl LocalStorage {
         let file = staged_file(name);
         let (from, to) = (self.staging.join(&file), dir.join(&file));
         if from.exists() {
-            write_synced(&dir.join(format!("{file}.why.txt")), format!("{why}\n").as_bytes())?;
+            let reason = dir.join(format!("{file}{WHY_SUFFIX}"));
+            let written = write_new(&reason, format!("{why}\n").as_bytes())?;
+            failpoint::reach("quarantine.unexplained");
+            sync_file(&written, &reason)?;
+            failpoint::reach("quarantine.explained");
         }
         match move_once(&from, &to)? {
             Moved::Yes => Ok(()),
@@ -96,6 +118,7 @@ impl LocalStorage {
 
 impl Storage for LocalStorage {
     fn put(&mut self, epoch: Uuid, segments: &[EncodedSegment]) -> Result<Vec<Staged>, LakeError> {
+        self.expect_lake()?;
         let mut staged = Vec::with_capacity(segments.len());
         for segment in segments {
             let name = SegmentName { epoch, table: segment.table, hour: segment.hour };
@@ -110,36 +133,49 @@ impl Storage for LocalStorage {
                 }
             }
         }
+        failpoint::reach("stage.folder_unsynced");
         sync_dir(&self.staging)?;
+        failpoint::reach("stage.folder_synced");
         Ok(staged)
     }
 
     fn reveal(&mut self, staged: &[Staged]) -> Result<(), LakeError> {
+        self.expect_lake()?;
         let mut dirs = BTreeSet::new();
         for one in staged {
             dirs.insert(self.reveal_one(&one.name)?);
+            failpoint::reach("reveal.one_named");
         }
+        failpoint::reach("reveal.all_named");
         // Also where nothing moved: an earlier life may have died between its rename and this.
         for dir in &dirs {
             sync_dir(dir)?;
         }
-        sync_dir(&self.staging)
+        failpoint::reach("reveal.tables_synced");
+        sync_dir(&self.staging)?;
+        failpoint::reach("reveal.synced");
+        Ok(())
     }
 
     fn discard(&mut self, staged: &[Staged]) -> Result<(), LakeError> {
+        self.expect_lake()?;
         for one in staged {
             remove_if_there(&self.staged_path(&one.name))?;
+            failpoint::reach("discard.one_removed");
         }
+        failpoint::reach("discard.unsynced");
         sync_dir(&self.staging)
     }
 
     fn staged(&mut self) -> Result<Vec<Staged>, LakeError> {
+        self.expect_lake()?;
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.staging).map_err(failed("cannot list", &self.staging))? {
             let place = entry.map_err(failed("cannot list", &self.staging))?.path();
             let Some(file) = place.file_name().and_then(|file| file.to_str()) else { continue };
             if file.ends_with(DRAFT_SUFFIX) {
                 remove_if_there(&place)?;
+                failpoint::reach("recover.draft_removed");
             } else if let Some(name) = parse_staged_file(file) {
                 found.push(Staged { name, place });
             }
@@ -152,10 +188,13 @@ impl Storage for LocalStorage {
         if staged.is_empty() {
             return Ok(());
         }
+        self.expect_lake()?;
         let dir = self.durable.create(&self.root, &Path::new(QUARANTINE).join(&self.writer))?;
         for one in staged {
             self.quarantine_one(&dir, &one.name, why)?;
+            failpoint::reach("quarantine.one_moved");
         }
+        failpoint::reach("quarantine.unsynced");
         sync_dir(&dir)?;
         sync_dir(&self.staging)
     }

@@ -179,3 +179,36 @@ fn the_disk_and_the_memory_agree_on_paths() {
     let name = SegmentName { epoch: Uuid::now_v7(), table: Table::Events, hour: Hour(7) };
     assert_eq!(storage.visible_path(&name), memory.visible_path(&name));
 }
+
+fn refusals(storage: &mut LocalStorage, staged: &[Staged]) -> Vec<String> {
+    let outcomes = [
+        storage.put(Uuid::now_v7(), &two()).map(drop),
+        storage.reveal(staged),
+        storage.discard(staged),
+        storage.staged().map(drop),
+        storage.quarantine(staged, "why"),
+    ];
+    outcomes.into_iter().map(|outcome| outcome.unwrap_err().to_string()).collect()
+}
+
+/// A disk that went away leaves its mount point behind, an empty folder; nothing is begun there, nor in another lake.
+#[test]
+fn nothing_is_written_where_the_lake_is_not() {
+    let place = Place::new();
+    let mut storage = place.storage();
+    let staged = storage.put(Uuid::now_v7(), &two()).unwrap();
+    let (here, away) = (place.dir.path(), place.dir.path().with_extension("away"));
+    fs::rename(here, &away).unwrap();
+    assert!(refusals(&mut storage, &staged).iter().all(|text| text.contains("is not here any more")));
+    fs::create_dir(here).unwrap();
+    assert!(refusals(&mut storage, &staged).iter().all(|text| text.contains("is not here any more")));
+    assert!(place.lake.storage("plant.a.1").unwrap_err().to_string().contains("is not here any more"));
+    assert_eq!(fs::read_dir(here).unwrap().count(), 0);
+    let options = OpenOptions { group: "plant".to_owned(), instance: Some("a".to_owned()) };
+    drop(Lake::open(here, options).unwrap());
+    assert!(refusals(&mut storage, &staged).iter().all(|text| text.contains("lies here now")));
+    assert!(!here.join(STAGING).exists());
+    fs::remove_dir_all(here).unwrap();
+    fs::rename(&away, here).unwrap();
+    storage.reveal(&staged).unwrap();
+}

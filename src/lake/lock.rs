@@ -3,9 +3,14 @@
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::LakeError;
 use super::disk::{failed, refused};
+
+const LOCK_TRIES: u32 = 3;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Held as long as it lives. The file stays behind: deleting a lock file would let two processes lock two files of one name.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ impl InstanceLock {
             .truncate(false)
             .open(&path)
             .map_err(failed("cannot open the lock", &path))?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = fs::read_to_string(&path).unwrap_or_default();
@@ -39,6 +44,17 @@ impl InstanceLock {
         file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(failed("cannot write", &path))?;
         Ok(Self { _file: file })
     }
+}
+
+/// An audit takes the lock for a moment to see whether it is held: then the next try gets it.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            answer => return answer,
+        }
+    }
+    file.try_lock()
 }
 
 fn host_name() -> String {

@@ -24,10 +24,13 @@ mod names;
 mod open;
 mod origin;
 
-pub use audit::{VisibleSegment, VisibleSegments, visible_segments};
+pub use audit::{
+    HeldFile, HeldFolder, HeldKind, Visible, VisibleSegment, VisibleSegments, held_files, is_instance_at_work, visible_segments,
+};
 pub use contract::{LakeError, SegmentName, Staged, Storage};
 pub use identity::LakeIdentity;
 pub use local::LocalStorage;
 pub use memory::{FaultMoment, MemoryStorage, StorageStep};
-pub use names::{WRITER_LENGTH_MAX, visible_path};
+pub use names::{WRITER_LENGTH_MAX, parse_visible_path, visible_path, writer_parts};
 pub use open::{Lake, OpenOptions};
+pub use origin::{BoundTopic, bound_topics};

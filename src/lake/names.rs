@@ -15,6 +15,8 @@ pub(super) const QUARANTINE: &str = "_quarantine";
 pub(super) const OWN: &str = "_corelane";
 
 pub(super) const DRAFT_SUFFIX: &str = ".tmp";
+/// Beside a segment in quarantine: why it is there.
+pub(super) const WHY_SUFFIX: &str = ".why.txt";
 const SEGMENT_SUFFIX: &str = ".parquet";
 
 /// `<epoch>.<table>.<YYYY-MM-DDTHH>.parquet`, the name in a staging folder.
@@ -47,7 +49,7 @@ pub fn visible_path(name: &SegmentName, writer: &str) -> String {
 }
 
 /// Reads a path that [`visible_path`] made into the segment's name and its writer; None for any other.
-pub(super) fn parse_visible_path(relative: &str) -> Option<(SegmentName, String)> {
+pub fn parse_visible_path(relative: &str) -> Option<(SegmentName, String)> {
     let mut parts = relative.splitn(4, '/');
     let table = Table::from_name(parts.next()?)?;
     let date = parts.next()?.strip_prefix("date=")?;
@@ -62,6 +64,21 @@ pub(super) fn parse_visible_path(relative: &str) -> Option<(SegmentName, String)
 
 pub(super) fn is_segment(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.ends_with(SEGMENT_SUFFIX))
+}
+
+/// Readers of a folder pass over such names.
+pub(super) fn is_hidden(path: &Path) -> bool {
+    path.file_name().and_then(|file| file.to_str()).is_some_and(|file| file.starts_with(['.', '_']))
+}
+
+/// A writer's name in its parts: `<group>.<instance>.<lane>`. Neither instance nor lane has a dot, so a group may. None for a name that
+/// no Corelane gives.
+pub fn writer_parts(writer: &str) -> Option<(&str, &str, usize)> {
+    let mut parts = writer.rsplitn(3, '.');
+    let (lane, instance, group) = (parts.next()?, parts.next()?, parts.next()?);
+    let number: usize = lane.parse().ok()?;
+    let is_plain = is_plain(group) && is_plain(instance) && number.to_string() == lane;
+    is_plain.then_some((group, instance, number))
 }
 
 /// `[A-Za-z0-9._-]`, and not empty.

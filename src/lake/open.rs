@@ -97,7 +97,7 @@ impl Lake {
         let claim = WriterClaim::take(&self.held, writer).ok_or_else(|| {
             refused(&self.root, format!("{writer:?} is in use already"), "This is a defect of corelane: report it")
         })?;
-        LocalStorage::new(&self.root, writer, claim)
+        LocalStorage::new(&self.root, self.id, writer, claim)
     }
 
     /// The writers of this instance that have a staging folder, in order of their lanes; lanes no longer configured are among them.

@@ -3,7 +3,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::batch::{EncodedSegment, Hour, Table};
-use crate::lake::{Storage, names};
+use crate::lake::{Storage, Visible, names};
 
 fn options(group: &str, instance: Option<&str>) -> OpenOptions {
     OpenOptions { group: group.to_owned(), instance: instance.map(str::to_owned) }
@@ -202,7 +202,7 @@ fn a_staging_folder_has_one_user_of_the_own_instance() {
 }
 
 #[test]
-fn an_audit_sees_committed_segments_in_order_and_refuses_strangers() {
+fn an_audit_sees_committed_segments_in_order_and_tells_strangers() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path(), options("plant", Some("a"))).unwrap();
     let mut storage = lake.storage("plant.a.0").unwrap();
@@ -213,7 +213,11 @@ fn an_audit_sees_committed_segments_in_order_and_refuses_strangers() {
     let staged = storage.put(epoch, &segments).unwrap();
     assert_eq!(lake.visible_segments().count(), 0, "staged is not visible");
     storage.reveal(&staged).unwrap();
-    let seen: Vec<_> = lake.visible_segments().map(Result::unwrap).collect();
+    let segment = |entry| match entry {
+        Ok(Visible::Segment(segment)) => segment,
+        other => panic!("{other:?}"),
+    };
+    let seen: Vec<_> = lake.visible_segments().map(segment).collect();
     let names: Vec<_> = seen.iter().map(|segment| format!("{} {}", segment.name.table.name(), segment.name.hour)).collect();
     assert_eq!(names, ["events 2026-02-16T00", "readings 2026-02-16T00", "readings 2026-02-16T01"]);
     for segment in &seen {
@@ -223,6 +227,17 @@ fn an_audit_sees_committed_segments_in_order_and_refuses_strangers() {
     }
     fs::write(dir.path().join("readings/date=2026-02-16/part.parquet"), "x").unwrap();
     fs::write(dir.path().join("readings/date=2026-02-16/notes.txt"), "x").unwrap();
-    let (good, bad): (Vec<_>, Vec<_>) = lake.visible_segments().partition(Result::is_ok);
-    assert_eq!((good.len(), bad.len()), (3, 1));
+    fs::write(dir.path().join("readings/_SUCCESS"), "x").unwrap();
+    fs::write(dir.path().join("readings/.part.parquet"), "x").unwrap();
+    std::os::unix::fs::symlink(dir.path().join("readings"), dir.path().join("readings/round")).unwrap();
+    let (good, bad): (Vec<_>, Vec<_>) =
+        lake.visible_segments().map(Result::unwrap).partition(|entry| matches!(entry, Visible::Segment(_)));
+    let names = [
+        "readings/.part.parquet",
+        "readings/date=2026-02-16/notes.txt",
+        "readings/date=2026-02-16/part.parquet",
+        "readings/round",
+    ];
+    let strangers: Vec<_> = names.iter().map(|name| Visible::Foreign(lake.root().join(name))).collect();
+    assert_eq!((good.len(), bad), (3, strangers));
 }

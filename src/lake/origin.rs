@@ -5,7 +5,39 @@ use std::fs;
 use std::path::Path;
 
 use super::disk::{DurableDirs, failed, refused, write_once};
+use super::names::DRAFT_SUFFIX;
 use super::{Lake, LakeError};
+
+/// A topic that a lake is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundTopic {
+    pub topic: String,
+    pub topic_id: String,
+    pub cluster_id: String,
+}
+
+/// The topics that the lake at `root` is bound to, by name.
+pub fn bound_topics(root: &Path) -> Result<Vec<BoundTopic>, LakeError> {
+    let dir = root.join(TOPICS);
+    let mut found = Vec::new();
+    if !dir.is_dir() {
+        return Ok(found);
+    }
+    for entry in fs::read_dir(&dir).map_err(failed("cannot list", &dir))? {
+        let path = entry.map_err(failed("cannot list", &dir))?.path();
+        let kept = fs::read_to_string(&path).map_err(failed("cannot read", &path))?;
+        // What is no topic (a draft that a crash left) has no two words.
+        if let (Some((topic_id, cluster_id)), Some(topic)) =
+            (kept.trim().split_once(' '), path.file_name().and_then(|name| name.to_str()))
+            && !topic.ends_with(DRAFT_SUFFIX)
+        {
+            let (topic_id, cluster_id) = (topic_id.to_owned(), cluster_id.to_owned());
+            found.push(BoundTopic { topic: topic.to_owned(), topic_id, cluster_id });
+        }
+    }
+    found.sort_by(|one, other| one.topic.cmp(&other.topic));
+    Ok(found)
+}
 
 /// `<lake>/_corelane/topics/<topic>`.
 const TOPICS: &str = "_corelane/topics";

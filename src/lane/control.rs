@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct LaneControl {
     stop: AtomicBool,
     abandoned: AtomicBool,
+    drains_windows: AtomicBool,
     event: File,
 }
 
@@ -23,13 +24,27 @@ impl LaneControl {
         }
         // SAFETY: fd is a fresh descriptor that nobody else owns.
         let event = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
-        Ok(Self { stop: AtomicBool::new(false), abandoned: AtomicBool::new(false), event })
+        Ok(Self {
+            stop: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            drains_windows: AtomicBool::new(false),
+            event,
+        })
     }
 
     /// Asks the lane to settle what it has and to end.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// From now on a stop also writes the windows that are open, as they stand.
+    pub fn drain_windows(&self) {
+        self.drains_windows.store(true, Ordering::Release);
+    }
+
+    pub fn drains_windows(&self) -> bool {
+        self.drains_windows.load(Ordering::Acquire)
     }
 
     pub fn is_stopping(&self) -> bool {

@@ -8,6 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::journey::{Lane, LaneEnd, LaneParts, LaneRules};
+use super::lives::{Life, Lives, Next, REBUILD_PAUSE};
+use super::memory;
 use super::pin::pin_to;
 use super::prepare::{LaneParty, PrepareError, Prepared, party_of, prepare, recover_writer};
 use super::runtime::{EpollHost, block_on};
@@ -15,11 +17,13 @@ use super::settler::{Place, ThreadSettler};
 use super::{EpochIdentity, LaneControl};
 use crate::batch::{LedgerEntry, TopicPartition};
 use crate::config::{Compression, Config, Delivery};
+use crate::journey::measure::Windows;
 use crate::journey::persist::{PageCompression, PersistSettings};
-use crate::journey::publish::PublishSettings;
-use crate::journey::settle::SettleRules;
+use crate::journey::publish::{PublishSettings, WindowsEntry};
+use crate::journey::settle::{SettleRules, same_topics};
 use crate::kafka::{Admin, ClientSettings, GroupMember, Intake, Isolation, KafkaError, LaneConsumer, OffsetSpec};
-use crate::telemetry::{LaneMetrics, LaneState, Metrics};
+use crate::telemetry::logs::Throttle;
+use crate::telemetry::{EpochOutcome, LaneMetrics, LaneState, Metrics};
 
 /// Of steps 2 and 3 of a settle; below session (10 s) and transaction time-outs (15 s).
 const SETTLE_DEADLINE: Duration = Duration::from_secs(8);
@@ -27,12 +31,8 @@ const SETTLE_DEADLINE: Duration = Duration::from_secs(8);
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a consumer may take to close.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
-/// A lane gets a new client at most so often in a row; then the process ends, for whoever supervises it.
-const REBUILDS_MAX: u32 = 5;
-/// A lane that ran this long is no longer in a row.
-const REBUILD_FORGIVEN: Duration = Duration::from_mins(5);
-/// Between two tries to rebuild a lane while Kafka does not answer.
-const REBUILD_PAUSE: Duration = Duration::from_secs(1);
+/// That it cannot be rebuilt is logged once in this time.
+const REBUILD_TOLD_INTERVAL: Duration = Duration::from_secs(10);
 /// Rows of a Parquet row group: about 16 MB of buffers with the default sensors.
 const ROW_GROUP_ROWS: usize = 262_144;
 /// What decides flags, by version: stands in each segment and epoch record.
@@ -104,6 +104,7 @@ impl Crew {
     /// Prepares, and starts a thread a lane. The lanes join the group by themselves from here.
     pub fn start(config: Config) -> Result<Crew, CrewError> {
         let (prepared, parties) = prepare(&config)?;
+        memory::tell(&config, prepared.partitions);
         let shared = Arc::new(Shared { config, prepared, tally: Arc::new(Mutex::new(LedgerEntry::starting_at(0))) });
         let lanes = shared.config.lanes.cores.len();
         let metrics: Vec<Arc<LaneMetrics>> = (0..lanes).map(|lane| Arc::new(LaneMetrics::new(lane))).collect();
@@ -183,7 +184,7 @@ impl Crew {
         let mut elsewhere = Vec::new();
         for (source, end) in ends.iter().filter(|(_, end)| *end > 0) {
             match positions.iter().find(|gauges| gauges.source == *source) {
-                Some(gauges) if gauges.position < *end => return false,
+                Some(gauges) if gauges.position < *end || gauges.replay_left > 0 => return false,
                 Some(_) => {}
                 None => elsewhere.push((source.clone(), *end)),
             }
@@ -204,6 +205,19 @@ impl Crew {
         ends.iter().all(|(source, end)| {
             committed.iter().any(|entry| entry.source == *source && entry.offset.is_some_and(|offset| offset >= *end))
         })
+    }
+
+    /// Whether every lane has what the group gives it, and its windows as they were: what a drain must wait for. A partition that no
+    /// lane has yet would look as if another process had it.
+    pub fn is_live(&self) -> bool {
+        self.metrics.lanes().iter().all(|lane| lane.state() == LaneState::Consuming)
+    }
+
+    /// A stop from now on also writes the windows that are open, as they stand.
+    pub fn drain_windows(&self) {
+        for member in &self.members {
+            member.control.drain_windows();
+        }
     }
 
     /// Asks all lanes to settle and end, waits until the deadline, and says what came of it.
@@ -249,37 +263,56 @@ fn keep_running(
     control: &Arc<LaneControl>,
     metrics: &Arc<LaneMetrics>,
 ) -> LaneEnd {
-    let mut rebuilds = 0;
+    let mut lives = Lives::new(shared.config.lanes.stall_timeout);
     let mut party = Some(party);
+    let throttle = Throttle::new(REBUILD_TOLD_INTERVAL);
     loop {
-        let began = Instant::now();
+        let (began, before) = (Instant::now(), committed_epochs(metrics));
         let end = match party.take().map_or_else(|| party_again(shared, lane), Ok) {
             Ok(party) => run_once(shared, lane, party, control, metrics),
-            // In a later life Kafka that does not answer is waited for, as it would be within a life.
+            // In a later life Kafka or a disk that does not answer is waited for, as it would be within a life.
             Err(error) if !control.is_stopping() => {
-                tracing::warn!(lane, %error, "the lane cannot be rebuilt yet");
+                if let Some(held_back) = throttle.pass("rebuild") {
+                    tracing::warn!(lane, %error, held_back, "the lane cannot be rebuilt yet");
+                }
                 metrics.set_state(LaneState::Stalled, &error.to_string());
-                pause(control);
+                pause(control, REBUILD_PAUSE);
                 continue;
             }
             Err(error) => LaneEnd::Refused(error.to_string()),
         };
-        if began.elapsed() > REBUILD_FORGIVEN {
-            rebuilds = 0;
-        }
-        match end {
-            LaneEnd::Rebuild(reason) if rebuilds < REBUILDS_MAX && !control.is_stopping() => {
-                rebuilds += 1;
+        let life = Life { lasted: began.elapsed(), committed: committed_epochs(metrics) > before };
+        match lives.after(end, life, control.is_stopping()) {
+            Next::Again { reason, rebuilds, pause: length } => {
                 tracing::warn!(lane, rebuilds, reason, "the lane gets a new client");
+                if !length.is_zero() {
+                    metrics.set_state(LaneState::Stalled, &reason);
+                    pause(control, length);
+                }
             }
-            end => return end,
+            Next::Over(LaneEnd::Refused(reason)) if !control.is_stopping() => {
+                return LaneEnd::Refused(remade(shared).unwrap_or(reason));
+            }
+            Next::Over(end) => return end,
         }
     }
 }
 
+fn committed_epochs(metrics: &LaneMetrics) -> u64 {
+    EpochOutcome::ALL.into_iter().filter(|outcome| outcome.is_committed()).map(|outcome| metrics.epochs(outcome)).sum()
+}
+
+/// What a lane met may have a cause that its client does not tell: offsets that are out of range in a topic that was made anew.
+fn remade(shared: &Shared) -> Option<String> {
+    let before = &shared.prepared.bound_ids;
+    let names: Vec<&str> = before.keys().map(String::as_str).collect();
+    let now = Admin::new(&shared.prepared.clients).ok()?.topic_ids(&names, Instant::now() + CLOSE_DEADLINE).ok()?;
+    same_topics(before, &now).err().map(|error| error.to_string())
+}
+
 /// Between two tries to rebuild a lane; a stop is heard within it.
-fn pause(control: &LaneControl) {
-    let until = Instant::now() + REBUILD_PAUSE;
+fn pause(control: &LaneControl, length: Duration) {
+    let until = Instant::now() + length;
     while Instant::now() < until && !control.is_stopping() {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -297,12 +330,14 @@ fn party_again(shared: &Shared, lane: usize) -> Result<LaneParty, PrepareError> 
 fn run_once(shared: &Shared, lane: usize, party: LaneParty, control: &Arc<LaneControl>, metrics: &Arc<LaneMetrics>) -> LaneEnd {
     let Shared { config, prepared, tally } = shared;
     let writer = party.writer.clone();
+    let rules = lane_rules(config, prepared);
     let identity = EpochIdentity {
         lake: prepared.lake.id().to_string(),
         writer: writer.clone(),
         cluster_id: prepared.cluster_id.clone(),
         topic_ids: prepared.topic_ids.clone(),
         epochs_topic: Arc::clone(&prepared.epochs_topic),
+        windows: WindowsEntry::new(rules.windows.size_ms, rules.windows.rolling, rules.windows.flags_hash(&rules.catalog)),
         rules_version: RULES_VERSION.to_owned(),
     };
     let settle_rules = SettleRules { deadline: SETTLE_DEADLINE, exactly_once: config.kafka.delivery == Delivery::ExactlyOnce };
@@ -324,7 +359,6 @@ fn run_once(shared: &Shared, lane: usize, party: LaneParty, control: &Arc<LaneCo
         Err(error) => return LaneEnd::Refused(error.to_string()),
     };
     metrics.set_runtime("epoll");
-    let rules = lane_rules(config, prepared);
     let ended = block_on(async {
         let wake = intake.wake_fd().unwrap_or(control.wake_fd());
         let host = EpollHost::new(wake, control.wake_fd())?;
@@ -360,24 +394,44 @@ fn consumer_settings(config: &Config, prepared: &Prepared) -> ClientSettings {
     settings
 }
 
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn bytes(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+/// What windows are like, as configured.
+pub(super) fn windows_of(config: &Config) -> Windows {
+    Windows {
+        size_ms: millis(config.windows.size),
+        rolling: config.windows.rolling,
+        grace_ms: millis(config.windows.grace),
+        future_skew_ms: millis(config.windows.future_skew),
+        age_max_ms: millis(config.windows.age_max),
+        devices_max: bytes(config.windows.devices_max),
+    }
+}
+
 fn lane_rules(config: &Config, prepared: &Prepared) -> LaneRules {
     let lanes = config.lanes.cores.len().max(1);
-    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    let bytes = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
     let compression = match config.lake.compression {
         Compression::Zstd(level) => PageCompression::Zstd(level),
         Compression::Snappy => PageCompression::Snappy,
         Compression::None => PageCompression::None,
     };
     LaneRules {
+        group: config.kafka.group.as_str().into(),
+        brokers: config.kafka.brokers.join(",").into(),
         catalog: Arc::clone(&config.sensors),
         persist: PersistSettings { catalog: Arc::clone(&config.sensors), compression, row_group_rows: ROW_GROUP_ROWS },
         publish: PublishSettings {
             rejects_topic: Arc::clone(&prepared.rejects_topic),
             bytes_max: prepared.dead_letter_bytes_max,
         },
-        future_skew_ms: millis(config.windows.future_skew),
-        age_max_ms: millis(config.windows.age_max),
+        aggregates_topic: Arc::clone(&prepared.aggregates_topic),
+        windows: windows_of(config),
         epoch_interval: config.epoch.interval,
         epoch_bytes: bytes(config.epoch.bytes),
         budget_bytes: bytes(config.memory.budget_bytes) / lanes,

@@ -1,14 +1,14 @@
 //! An epoch: what a lane commits as one. Open while it fills, closed when it goes to the settler, sealed when its bytes are final.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::batch::{Imbalance, Ledger, OutRecord, TopicPartition};
+use crate::batch::{Hour, Imbalance, Ledger, MeasuredParts, OutRecord, TopicPartition};
 use crate::journey::persist::{Footer, OpenSegments, PersistError, PersistSettings};
-use crate::journey::publish::{EpochRecord, EpochRecordError, PartitionEntry, SegmentEntry};
+use crate::journey::publish::{EpochRecord, EpochRecordError, PartitionEntry, SegmentEntry, WindowsEntry, aggregate_records};
 use crate::journey::settle::Sealed;
 use crate::kafka::CommitOffset;
 use crate::lake::{SegmentName, Storage};
@@ -21,6 +21,7 @@ pub struct EpochIdentity {
     pub cluster_id: String,
     pub topic_ids: BTreeMap<String, String>,
     pub epochs_topic: Arc<str>,
+    pub windows: WindowsEntry,
     pub rules_version: String,
 }
 
@@ -30,9 +31,22 @@ pub(super) struct OpenEpoch {
     pub(super) opened_at: Duration,
     pub(super) ledger: Ledger,
     pub(super) segments: OpenSegments,
-    pub(super) dead_letters: Vec<OutRecord>,
-    dead_letter_bytes: usize,
-    dead_letters_counted: usize,
+    /// Dead letters and parts of windows, in the order of sending.
+    pub(super) records: Vec<OutRecord>,
+    pub(super) dead_letters: u64,
+    record_bytes: usize,
+    records_counted: usize,
+    /// Partitions with windows that could not be rebuilt whole.
+    partial: BTreeSet<TopicPartition>,
+}
+
+/// Rows that cannot be taken: a defect of this program, or memory that is out. The epoch must be given up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TakeError {
+    #[error(transparent)]
+    Persist(#[from] PersistError),
+    #[error("a part of a window cannot be written as JSON: {0}; please report this")]
+    Json(#[from] serde_json::Error),
 }
 
 impl OpenEpoch {
@@ -42,10 +56,22 @@ impl OpenEpoch {
             opened_at: now,
             ledger: Ledger::default(),
             segments: OpenSegments::new(settings),
-            dead_letters: Vec::new(),
-            dead_letter_bytes: 0,
-            dead_letters_counted: 0,
+            records: Vec::new(),
+            dead_letters: 0,
+            record_bytes: 0,
+            records_counted: 0,
+            partial: BTreeSet::new(),
         }
+    }
+
+    /// Takes parts of windows of a partition that is in the ledger; gives the rows of `aggregates` and of `groups`.
+    pub(super) fn take_parts(&mut self, parts: &MeasuredParts, hour: Hour, topic: &Arc<str>) -> Result<(u64, u64), TakeError> {
+        if !parts.partial.is_empty() {
+            self.partial.insert(parts.source.clone());
+        }
+        let rows = self.segments.append_parts(parts, hour)?;
+        aggregate_records(parts, topic, &mut self.records)?;
+        Ok(rows)
     }
 
     /// Encoded Parquet and pending output.
@@ -55,9 +81,9 @@ impl OpenEpoch {
 
     /// What waits to be sent to Kafka.
     pub(super) fn pending_bytes(&mut self) -> usize {
-        self.dead_letter_bytes += self.dead_letters[self.dead_letters_counted..].iter().map(OutRecord::bytes).sum::<usize>();
-        self.dead_letters_counted = self.dead_letters.len();
-        self.dead_letter_bytes
+        self.record_bytes += self.records[self.records_counted..].iter().map(OutRecord::bytes).sum::<usize>();
+        self.records_counted = self.records.len();
+        self.record_bytes
     }
 
     pub(super) fn close<M>(self, offsets: Vec<CommitOffset>, member: M, closed_at_ms: i64) -> ClosedEpoch<M> {
@@ -65,7 +91,9 @@ impl OpenEpoch {
             id: self.id,
             ledger: self.ledger,
             segments: self.segments,
+            records: self.records,
             dead_letters: self.dead_letters,
+            partial: self.partial,
             offsets,
             member,
             closed_at_ms,
@@ -78,7 +106,9 @@ pub struct ClosedEpoch<M> {
     pub id: Uuid,
     ledger: Ledger,
     segments: OpenSegments,
-    dead_letters: Vec<OutRecord>,
+    records: Vec<OutRecord>,
+    dead_letters: u64,
+    partial: BTreeSet<TopicPartition>,
     offsets: Vec<CommitOffset>,
     member: M,
     closed_at_ms: i64,
@@ -100,8 +130,8 @@ impl<M> ClosedEpoch<M> {
         &self.ledger
     }
 
-    pub fn dead_letters(&self) -> usize {
-        self.dead_letters.len()
+    pub fn dead_letters(&self) -> u64 {
+        self.dead_letters
     }
 
     /// Step 1, first half: checks the ledger, writes the footers, and makes the epoch record.
@@ -121,6 +151,8 @@ impl<M> ClosedEpoch<M> {
             let name = SegmentName { epoch: self.id, table: segment.table, hour: segment.hour };
             SegmentEntry::new(storage.visible_path(&name), segment)
         });
+        let partitions = self.ledger.entries.iter();
+        let partitions = partitions.map(|(source, entry)| PartitionEntry::new(source, entry, self.partial.contains(source)));
         let record = EpochRecord {
             version: EpochRecord::VERSION,
             lake: identity.lake.clone(),
@@ -129,13 +161,13 @@ impl<M> ClosedEpoch<M> {
             cluster_id: identity.cluster_id.clone(),
             topic_ids: identity.topic_ids.clone(),
             closed_at_ms: self.closed_at_ms,
-            partitions: self.ledger.entries.iter().map(|(source, entry)| PartitionEntry::new(source, entry, false)).collect(),
+            partitions: partitions.collect(),
             segments: entries.collect(),
+            windows: Some(identity.windows.clone()),
             rules_version: identity.rules_version.clone(),
         };
-        // By the key: all records of a writer are in one partition.
-        let record = OutRecord { partition: None, ..record.to_record(Arc::clone(&identity.epochs_topic), 0)? };
-        let mut records = self.dead_letters;
+        let record = record.to_record(Arc::clone(&identity.epochs_topic))?;
+        let mut records = self.records;
         records.push(record);
         Ok(Sealed { epoch: self.id, segments, records, offsets: self.offsets, member: self.member })
     }

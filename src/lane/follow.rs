@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::Host;
 use super::journey::{Lane, LaneEnd};
 use super::settler::{Order, Report, Settler};
-use crate::journey::consume::Phase;
-use crate::kafka::{Intake, IntakeEvent};
-use crate::telemetry::{EpochOutcome, ErrorKind};
+use crate::batch::TopicPartition;
+use crate::journey::consume::{Found, Phase, Position};
+use crate::kafka::{Intake, IntakeEvent, PartitionFault};
+use crate::telemetry::{EpochOutcome, ErrorKind, LaneState};
 
 /// An aborted epoch is sent again after this, and after twice as long each time,
 const AGAIN_FIRST: Duration = Duration::from_millis(50);
@@ -39,11 +40,13 @@ where
                     }
                     // A drain that this ends without an unassign (lost and given again at once) must not lend its deadline to the next.
                     self.drain_until = None;
+                    self.let_go();
                     self.assignment.given(&partitions);
                     if partitions.is_empty() {
                         self.intake.assign(&[]).map_err(rebuild)?;
                     }
                     self.find_offsets();
+                    self.show_at_once();
                 }
                 IntakeEvent::Revoked { partitions, lost } => {
                     self.metrics.rebalanced();
@@ -55,28 +58,17 @@ where
                 IntakeEvent::Committed { request, .. } if request != self.request => {}
                 IntakeEvent::Committed { committed, .. } => match self.assignment.found(&committed) {
                     Ok(None) => {}
-                    Ok(Some(starts)) => self.intake.assign(&starts).map_err(rebuild)?,
+                    Ok(Some(found)) => self.begin_at(&found)?,
                     Err(foreign) => return Err(LaneEnd::Refused(foreign.to_string())),
                 },
                 IntakeEvent::CommittedFailed(reason) => {
                     self.metrics.error(ErrorKind::Consume);
                     return Err(LaneEnd::Rebuild(format!("the group's committed offsets cannot be read: {reason}")));
                 }
-                IntakeEvent::End { source, next } => {
-                    if let Some(position) = self.assignment.position_mut(&source) {
-                        position.saw_end(next);
-                    }
-                }
-                IntakeEvent::PartitionFailed { source, reason } => {
+                IntakeEvent::End { source, next } => self.reached_end(&source, next)?,
+                IntakeEvent::PartitionFailed { source, fault, reason } => {
                     self.metrics.error(ErrorKind::Consume);
-                    return Err(LaneEnd::Refused(format!(
-                        "{source} cannot be read on from offset {}: {reason}. Where retention was faster than we were, that span is lost to \
-                         us: `corelane groups reset --group <kafka.group> --topic {} --partition {} --to earliest --reason WHY` goes on \
-                         from what is still there",
-                        self.assignment.position_mut(&source).and_then(|position| position.next()).unwrap_or_default(),
-                        source.topic,
-                        source.partition,
-                    )));
+                    return Err(self.unreadable(&source, fault, &reason));
                 }
                 IntakeEvent::Trouble(text) => {
                     self.metrics.error(ErrorKind::Consume);
@@ -89,6 +81,45 @@ where
             }
         }
         self.drain()
+    }
+
+    /// The committed offsets are known: partitions are read from there, or from what their windows need.
+    fn begin_at(&mut self, found: &[Found]) -> Result<(), LaneEnd> {
+        let starts = self.take_over(found);
+        self.show_at_once();
+        self.intake.assign(&starts).map_err(rebuild)
+    }
+
+    /// What becomes of a lane with a partition that cannot be read on.
+    fn unreadable(&mut self, source: &TopicPartition, fault: PartitionFault, reason: &str) -> LaneEnd {
+        let position = self.assignment.position(source);
+        let is_replaying = position.is_some_and(|position| position.replaying().is_some());
+        let next = position.and_then(Position::next).unwrap_or_default();
+        match fault {
+            // With a new client the lane asks what is left; whether it is the same topic, each settle asks.
+            PartitionFault::OutOfRange if is_replaying => LaneEnd::Rebuild(format!("{source} cannot be read again: {reason}")),
+            PartitionFault::Truncated => LaneEnd::Rebuild(format!("{source} seems to end before offset {next}: {reason}")),
+            PartitionFault::Unknown => LaneEnd::Rebuild(format!("{source} is not known to the broker: {reason}")),
+            PartitionFault::OutOfRange => LaneEnd::Refused(format!(
+                "{source} cannot be read on from offset {next}: {reason}. Where retention was faster than we were, that span is lost to us. \
+                 Remedy: `corelane groups reset --brokers {} --group {} --topic {} --partition {} --to earliest --reason WHY` goes on from \
+                 what is still there, once this process has ended and its session has passed",
+                self.rules.brokers, self.rules.group, source.topic, source.partition,
+            )),
+            PartitionFault::Other => LaneEnd::Refused(format!(
+                "{source} cannot be read on from offset {next}: {reason}. Nothing is lost: once the cause is mended, the next start goes on \
+                 from what is committed"
+            )),
+        }
+    }
+
+    /// A partition's end. While nothing comes its clock goes on at the wall's pace; and where the last offsets before the committed one
+    /// hold no message, it ends the replay.
+    fn reached_end(&mut self, source: &TopicPartition, next: i64) -> Result<(), LaneEnd> {
+        let now = self.host.now();
+        let Some(position) = self.assignment.position_mut(source) else { return Ok(()) };
+        position.saw_end(next, now);
+        self.go_live(source).map_err(|error| LaneEnd::Refused(error.to_string()))
     }
 
     /// Asks for the committed offsets, once nothing settles any more: an epoch under way could still move them.
@@ -111,9 +142,11 @@ where
         if self.open.is_none() && (self.settling.is_none() || late) {
             // A pause would stick to the partitions when they come back.
             self.set_paused(false);
+            self.let_go();
             self.assignment.dropped();
             self.drain_until = None;
             self.intake.unassign().map_err(rebuild)?;
+            self.show_at_once();
         }
         Ok(())
     }
@@ -138,10 +171,14 @@ where
                 }
                 Report::Trouble { storage, text } => {
                     self.metrics.error(if storage { ErrorKind::Storage } else { ErrorKind::Transaction });
+                    if storage {
+                        // A disk does not come back by itself within a moment, as a broker does: whoever watches is told at once.
+                        self.metrics.set_state(LaneState::Stalled, &format!("lake: {text}"));
+                    }
                     self.log_trouble(if storage { "lake" } else { "kafka" }, &text);
                 }
                 Report::Broken(reason) => {
-                    self.metrics.error(ErrorKind::Ledger);
+                    self.metrics.error(ErrorKind::Refused);
                     return Err(LaneEnd::Refused(reason));
                 }
             }
@@ -161,7 +198,7 @@ where
             self.tally.lock().unwrap_or_else(PoisonError::into_inner).add_terms(&settling.terms);
             for (source, next) in settling.ends {
                 if let Some(position) = self.assignment.position_mut(&source) {
-                    position.was_committed(next);
+                    position.was_committed(next, epoch);
                 }
             }
         }
@@ -207,6 +244,7 @@ where
         }
         self.unfinished |= self.control.is_stopping();
         self.forget_open("the epoch before it was not committed");
+        self.forget_windows();
         if matches!(self.assignment.phase(), Phase::Consuming | Phase::Finding) {
             self.assignment.begin_anew();
         }
@@ -220,6 +258,7 @@ where
             tracing::info!(epoch = %open.id, messages, why, "open epoch discarded");
             self.unfinished |= self.control.is_stopping();
             self.metrics.epoch(EpochOutcome::Discarded);
+            self.forget_windows();
         }
     }
 }

@@ -17,12 +17,15 @@ mod health;
 mod history;
 mod host;
 mod journey;
+mod lives;
+mod memory;
 mod pin;
 mod prepare;
 mod runtime;
 mod settler;
 mod takeover;
 mod watchdog;
+mod windows;
 
 pub use control::LaneControl;
 pub use crew::{Crew, CrewError, CrewReport, LaneReport};

@@ -9,12 +9,15 @@ use super::history::read_history;
 use super::takeover::{Decision, Moved, decide, history_needed_since_ms};
 use crate::batch::{CommitNote, TopicPartition};
 use crate::config::{self, Config};
+use crate::failpoint;
 use crate::journey::settle::{Party, Recovered, SettleError, recover};
 use crate::kafka::{Admin, ClientSettings, CommitOffset, Delivery, Isolation, KafkaError, LaneProducer, NewTopic, OffsetSpec};
 use crate::lake::{Lake, LakeError, LocalStorage, OpenOptions};
 
 /// How long Kafka may take to answer at the start; a cluster that just boots needs some seconds.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
+/// Between two questions about a topic that a broker does not know yet.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How long an epochs topic of our making keeps its records; a staged epoch that is older cannot be judged.
 pub(super) const EPOCHS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// What a dead letter adds to the message that it carries: headers and framing.
@@ -63,8 +66,13 @@ pub(super) struct Prepared {
     pub(super) clients: ClientSettings,
     pub(super) cluster_id: String,
     pub(super) topic_ids: BTreeMap<String, String>,
+    /// Of all input topics together.
+    pub(super) partitions: usize,
+    /// The same with the epochs topic: these must not change while the run lasts.
+    pub(super) bound_ids: Arc<BTreeMap<String, String>>,
     pub(super) epochs_topic: Arc<str>,
     pub(super) rejects_topic: Arc<str>,
+    pub(super) aggregates_topic: Arc<str>,
     pub(super) dead_letter_bytes_max: usize,
 }
 
@@ -99,8 +107,11 @@ pub(super) fn prepare(config: &Config) -> Result<(Prepared, Vec<LaneParty>), Pre
         clients,
         cluster_id,
         topic_ids,
+        partitions: described.iter().map(|topic| topic.partitions.len()).sum(),
+        bound_ids: Arc::default(),
         epochs_topic: format!("{}.epochs", config.kafka.prefix).into(),
         rejects_topic: format!("{}.rejects", config.kafka.prefix).into(),
+        aggregates_topic: format!("{}.aggregates", config.kafka.prefix).into(),
         dead_letter_bytes_max: message_bytes_max + DEAD_LETTER_EXTRA,
     };
     make_output_topics(config, &admin, &prepared, partitions, deadline)?;
@@ -115,12 +126,24 @@ pub(super) fn prepare(config: &Config) -> Result<(Prepared, Vec<LaneParty>), Pre
 /// The epochs topic is the witness of what is committed: one that was made anew knows nothing. And what the rejects topic takes at most
 /// is the topic's to say, also where it was there before.
 fn bind_output_topics(admin: &Admin, prepared: Prepared, deadline: Instant) -> Result<Prepared, PrepareError> {
-    for topic in admin.describe_topics(&[&prepared.epochs_topic], deadline)? {
+    let mut bound_ids = prepared.topic_ids.clone();
+    for topic in once_known(deadline, || admin.describe_topics(&[&prepared.epochs_topic], deadline))? {
         prepared.lake.bind_topic(&topic.name, &topic.id, &prepared.cluster_id)?;
+        bound_ids.insert(topic.name, topic.id);
     }
-    let limit = admin.topic_config(&prepared.rejects_topic, "max.message.bytes", deadline)?;
+    let limit = once_known(deadline, || admin.topic_config(&prepared.rejects_topic, "max.message.bytes", deadline))?;
     let limit = limit.and_then(|limit| limit.parse().ok()).unwrap_or(MESSAGE_BYTES_MAX);
-    Ok(Prepared { dead_letter_bytes_max: limit.saturating_sub(RECORD_OVERHEAD), ..prepared })
+    Ok(Prepared { dead_letter_bytes_max: limit.saturating_sub(RECORD_OVERHEAD), bound_ids: Arc::new(bound_ids), ..prepared })
+}
+
+/// Asks until the topic is known: one of several brokers may not have heard yet of what another has just made.
+fn once_known<T>(deadline: Instant, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    loop {
+        match ask() {
+            Err(KafkaError::TopicMissing { .. }) if Instant::now() + ASK_AGAIN < deadline => std::thread::sleep(ASK_AGAIN),
+            answer => return answer,
+        }
+    }
 }
 
 /// All at once: each takes up to a second where it must abort what its predecessor had under way.
@@ -174,6 +197,7 @@ fn make_output_topics(
             .with("cleanup.policy", "delete")
             // Epochs are looked for by the time that their writer gave them.
             .with("message.timestamp.type", "CreateTime"),
+        NewTopic::new(&*prepared.aggregates_topic, partitions),
     ];
     let there: Vec<String> = admin.list_topics(deadline)?.into_iter().map(|topic| topic.name).collect();
     let missing: Vec<NewTopic> = wanted.into_iter().filter(|topic| !there.contains(&topic.name)).collect();
@@ -184,7 +208,7 @@ fn make_output_topics(
     for name in admin.create_missing(&missing, deadline)? {
         tracing::info!(topic = name, partitions, "output topic made");
     }
-    admin.wait_for_leaders(&[&prepared.rejects_topic, &prepared.epochs_topic], deadline)?;
+    admin.wait_for_leaders(&[&prepared.rejects_topic, &prepared.epochs_topic, &prepared.aggregates_topic], deadline)?;
     Ok(())
 }
 
@@ -206,7 +230,13 @@ pub(super) fn party_of(config: &Config, prepared: &Prepared, writer: &str) -> Re
     let storage = prepared.lake.storage(writer)?;
     let deadline = Instant::now() + START_DEADLINE;
     let transaction = LaneProducer::connect(&prepared.clients, delivery(config, writer), &config.kafka.group, deadline)?;
-    Ok(Party { storage, transaction, writer: writer.to_owned(), epochs_topic: prepared.epochs_topic.to_string() })
+    Ok(Party {
+        storage,
+        transaction,
+        writer: writer.to_owned(),
+        epochs_topic: prepared.epochs_topic.to_string(),
+        topic_ids: Arc::clone(&prepared.bound_ids),
+    })
 }
 
 pub(super) fn recover_writer(party: &mut LaneParty) -> Result<Recovered, PrepareError> {
@@ -252,8 +282,12 @@ fn set_start_offsets(config: &Config, admin: &Admin, prepared: &Prepared) -> Res
             offsets.push(CommitOffset { source: entry.source.clone(), next: *next, metadata });
         }
     }
+    failpoint::reach("start.uncommitted");
     match admin.alter_group_offsets(group, &offsets, deadline) {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            failpoint::reach("start.committed");
+            Ok(())
+        }
         Err(KafkaError::GroupHasMembers { .. }) => {
             tracing::info!(group, "another process of the group was first: its start offsets hold");
             Ok(())

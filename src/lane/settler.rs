@@ -17,7 +17,7 @@ use crate::lake::Storage;
 /// What a lane asks of its settler.
 pub enum Order<M> {
     /// Settles an epoch; the last one is over.
-    Settle(ClosedEpoch<M>),
+    Settle(Box<ClosedEpoch<M>>),
     /// Settles the aborted epoch again, with the same segments and the same member.
     Again,
     /// Deletes what the aborted epoch has staged.
@@ -67,6 +67,9 @@ enum Task<M> {
     GiveUp(Uuid),
 }
 
+/// A topic that is not there may be a broker that has just begun and does not know all topics yet; after this it is gone.
+const GONE_FOR: Duration = Duration::from_secs(15);
+
 /// The work itself, without a thread: an order goes in, and `step` is called until it gives a last report.
 struct Work<S, T: Transaction> {
     party: Party<S, T>,
@@ -87,7 +90,7 @@ impl<S: Storage, T: Transaction> Work<S, T> {
             (Order::Settle(closed), _) => {
                 self.progress = Progress::default();
                 self.began = Instant::now();
-                Some(Task::Seal(closed))
+                Some(Task::Seal(*closed))
             }
             (Order::Again, Some(Task::Aborted(sealed))) => Some(Task::Settle(sealed)),
             (Order::GiveUp, Some(Task::Aborted(sealed))) => Some(Task::GiveUp(sealed.epoch)),
@@ -136,8 +139,11 @@ impl<S: Storage, T: Transaction> Work<S, T> {
         let text = error.to_string();
         let storage = match error {
             SettleError::Storage(_) => true,
-            SettleError::Unjudged(_) => false,
-            SettleError::Record { .. } | SettleError::Missing { .. } => return Report::Broken(text),
+            SettleError::Unjudged(_) | SettleError::Unchecked(_) => false,
+            SettleError::Gone { .. } if self.began.elapsed() < GONE_FOR => false,
+            SettleError::Gone { .. } | SettleError::Remade { .. } | SettleError::Record { .. } | SettleError::Missing { .. } => {
+                return Report::Broken(text);
+            }
         };
         self.task = Some(task);
         Report::Trouble { storage, text }

@@ -47,8 +47,9 @@ pub(super) fn decide(committed: &[Committed], history: &History) -> Result<Vec<D
                 (None, _, Some(last)) => Err(moved(Some(last.next))),
                 (None, _, None) if has_topic(&entry.source) => Ok(Decision::StartAtFirst),
                 (None, _, None) => Ok(Decision::Start),
+                // A later epoch that ended before the offset is no later one: the host's clock was set back since.
                 (Some(offset), Some(CommitNote::Epoch { epoch, .. }), Some(last))
-                    if last.next != offset && (last.epoch == epoch || is_later(last.epoch, epoch)) =>
+                    if last.next != offset && last.epoch == epoch || last.next > offset && is_later(last.epoch, epoch) =>
                 {
                     Err(moved(Some(last.next)))
                 }

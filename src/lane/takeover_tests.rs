@@ -8,7 +8,7 @@ fn source(partition: i32) -> TopicPartition {
 }
 
 fn committed(partition: i32, offset: Option<i64>, metadata: &str) -> Committed {
-    Committed { source: source(partition), offset, metadata: offset.map(|_| metadata.to_owned()) }
+    Committed { source: source(partition), offset, metadata: offset.map(|_| metadata.to_owned()), first: None }
 }
 
 /// An id made at this second.
@@ -55,6 +55,7 @@ fn an_older_offset_with_our_own_note_is_found_out() {
     assert_eq!(decide(&offsets, &History::new()), Ok(vec![Decision::Keep]), "its record has expired");
     let skewed = History::from([(source(0), LastEpoch { epoch: epoch_at(NOW + 5), next: 12 })]);
     assert_eq!(decide(&offsets, &skewed), Ok(vec![Decision::Keep]), "another host's clock is five seconds ahead");
+    assert_eq!(decide(&offsets, &history(0, 12)), Ok(vec![Decision::Keep]), "the clock was set back by an hour since");
 }
 
 #[test]

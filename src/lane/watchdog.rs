@@ -61,3 +61,7 @@ impl Watchdog {
         stuck
     }
 }
+
+#[cfg(test)]
+#[path = "watchdog_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use prometheus::proto::MetricFamily;
 use super::family::Family;
 use super::histogram::BATCH_SECONDS;
 use super::process::ProcessValues;
-use super::{Build, EpochOutcome, ErrorKind, HistogramValues, LaneMetrics, LaneState, PartitionGauges};
+use super::{Build, Count, EpochOutcome, ErrorKind, HistogramValues, LaneMetrics, LaneState, PartitionGauges};
 use crate::batch::{RejectReason, TopicPartition};
 
 type Lanes<'a> = &'a [Arc<LaneMetrics>];
@@ -18,6 +18,7 @@ type Lanes<'a> = &'a [Arc<LaneMetrics>];
 pub(super) fn text(lanes: Lanes, process: Option<ProcessValues>) -> String {
     let mut families = totals(lanes);
     families.extend(by_label(lanes));
+    families.extend(windows(lanes));
     families.extend(gauges(lanes));
     families.extend(times(lanes));
     families.extend(partitions(lanes));
@@ -67,6 +68,43 @@ fn by_label(lanes: Lanes) -> Vec<Family> {
         }
     }
     vec![rejects, errors, epochs]
+}
+
+/// What windows have counted and written.
+fn windows(lanes: Lanes) -> Vec<Family> {
+    let labelled = |name, help, label: &str, values: &[(&str, Count)]| {
+        let mut family = Family::counter(name, help);
+        for lane in lanes {
+            let number = lane.lane().to_string();
+            for (value, what) in values {
+                family.add(&[("lane", &number), (label, value)], lane.counted(*what) as f64);
+            }
+        }
+        family
+    };
+    let parts = [("on_time", Count::PartsOnTime), ("late", Count::PartsLate), ("early", Count::PartsEarly)];
+    let rows = [("aggregates", Count::AggregateRows), ("groups", Count::GroupRows)];
+    let beside = [("late", Count::ReadingsLate), ("early", Count::ReadingsEarly)];
+    let left_out = [
+        ("untrusted", Count::ReadingsUntrusted),
+        ("duplicate", Count::ReadingsDuplicate),
+        ("over_limit", Count::ReadingsOverLimit),
+    ];
+    vec![
+        labelled("corelane_window_parts_total", "Parts of windows put into epochs.", "kind", &parts),
+        labelled("corelane_window_rows_total", "Their rows, by table.", "table", &rows),
+        labelled("corelane_window_readings_total", "Readings of late and early parts.", "kind", &beside),
+        labelled("corelane_window_readings_left_out_total", "Readings kept out of the windows.", "reason", &left_out),
+        each(Family::counter("corelane_replayed_messages_total", "Messages read again to rebuild windows."), lanes, |lane| {
+            lane.counted(Count::Replayed) as f64
+        }),
+        each(Family::gauge("corelane_replay_left_offsets", "Offsets still to be read again."), lanes, |lane| {
+            lane.partitions().iter().map(|gauges| gauges.replay_left).sum::<u64>() as f64
+        }),
+        each(Family::gauge("corelane_window_bytes", "Memory of open windows and of what rolling values need."), lanes, |lane| {
+            lane.window_bytes() as f64
+        }),
+    ]
 }
 
 fn gauges(lanes: Lanes) -> Vec<Family> {

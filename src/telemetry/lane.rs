@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::histogram::{BATCH_SECONDS, Histogram, HistogramValues, SETTLE_SECONDS};
-use super::{EpochOutcome, ErrorKind, LaneState};
+use super::{Count, EpochOutcome, ErrorKind, LaneState};
 use crate::batch::{RejectReason, TopicPartition};
 
 /// Where a lane stands in one of its partitions.
@@ -19,6 +19,8 @@ pub struct PartitionGauges {
     pub high_watermark: Option<i64>,
     /// The partition's clock: the highest Kafka time seen, ms since the epoch. None: nothing seen yet.
     pub clock_ms: Option<i64>,
+    /// Offsets that are still to be read again before the partition goes on; 0: it is live.
+    pub replay_left: u64,
 }
 
 impl PartitionGauges {
@@ -37,9 +39,11 @@ struct Flow {
     readings: AtomicU64,
     events: AtomicU64,
     rejects: [AtomicU64; RejectReason::ALL.len()],
+    windows: [AtomicU64; Count::ALL.len()],
     batch_time: Histogram,
     open_epoch_bytes: AtomicU64,
     buffer_bytes: AtomicU64,
+    window_bytes: AtomicU64,
     paused: AtomicBool,
 }
 
@@ -85,9 +89,11 @@ impl LaneMetrics {
                 readings: AtomicU64::new(0),
                 events: AtomicU64::new(0),
                 rejects: zeros(),
+                windows: zeros(),
                 batch_time: Histogram::new(BATCH_SECONDS),
                 open_epoch_bytes: AtomicU64::new(0),
                 buffer_bytes: AtomicU64::new(0),
+                window_bytes: AtomicU64::new(0),
                 paused: AtomicBool::new(false),
             },
             course: Course {
@@ -122,6 +128,11 @@ impl LaneMetrics {
     /// One message refused.
     pub fn rejected(&self, reason: RejectReason) {
         self.flow.rejects[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    /// What windows have counted, or left out, or written.
+    pub fn count(&self, what: Count, count: u64) {
+        self.flow.windows[what as usize].fetch_add(count, Relaxed);
     }
 
     /// The time from taking a batch to handing its columns over, for all its messages.
@@ -167,6 +178,11 @@ impl LaneMetrics {
         self.flow.buffer_bytes.store(bytes, Relaxed);
     }
 
+    /// What open windows, and those that rolling values need, hold in memory.
+    pub fn set_window_bytes(&self, bytes: u64) {
+        self.flow.window_bytes.store(bytes, Relaxed);
+    }
+
     /// A new state. `reason` is for people and stands in `/readyz`; empty where there is nothing to explain.
     pub fn set_state(&self, state: LaneState, reason: &str) {
         reason.clone_into(&mut lock(&self.reason));
@@ -209,6 +225,14 @@ impl LaneMetrics {
 
     pub fn rejects(&self, reason: RejectReason) -> u64 {
         self.flow.rejects[reason as usize].load(Relaxed)
+    }
+
+    pub fn counted(&self, what: Count) -> u64 {
+        self.flow.windows[what as usize].load(Relaxed)
+    }
+
+    pub fn window_bytes(&self) -> u64 {
+        self.flow.window_bytes.load(Relaxed)
     }
 
     pub fn errors(&self, kind: ErrorKind) -> u64 {

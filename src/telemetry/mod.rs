@@ -25,5 +25,5 @@ mod tests;
 pub use histogram::{BATCH_SECONDS, HistogramValues, SETTLE_SECONDS};
 pub use lane::{LaneMetrics, PartitionGauges};
 pub use metrics::{Build, Metrics};
-pub use outcome::{EpochOutcome, ErrorKind, LaneState};
+pub use outcome::{Count, EpochOutcome, ErrorKind, LaneState};
 pub use snapshot::Snapshot;

@@ -6,13 +6,13 @@
 pub enum EpochOutcome {
     /// Its transaction was committed (`at_least_once`: its offsets were).
     Committed,
-    /// Its abort was certain, and it was not sent again.
+    /// Its abort was certain. It is sent again, or given up; counted each time.
     Aborted,
     /// Given up before a transaction was tried: a lost assignment, a deadline in a drain.
     Discarded,
     /// Outcome unknown at first; its record was found in the epochs topic.
     JudgedCommitted,
-    /// Outcome unknown at first; no record of it was found.
+    /// Outcome unknown at first; no record of it was found. It is sent again, or given up.
     JudgedLost,
 }
 
@@ -55,8 +55,8 @@ pub enum ErrorKind {
     Transaction,
     /// Staging, revealing or discarding segments.
     Storage,
-    /// A ledger that did not balance.
-    Ledger,
+    /// A settle that refused to go on: a topic was made anew, a ledger did not balance.
+    Refused,
     /// The watchdog found the lane without progress.
     Stall,
 }
@@ -68,7 +68,7 @@ impl ErrorKind {
         ErrorKind::Publish,
         ErrorKind::Transaction,
         ErrorKind::Storage,
-        ErrorKind::Ledger,
+        ErrorKind::Refused,
         ErrorKind::Stall,
     ];
 
@@ -79,7 +79,7 @@ impl ErrorKind {
             ErrorKind::Publish => "publish",
             ErrorKind::Transaction => "transaction",
             ErrorKind::Storage => "storage",
-            ErrorKind::Ledger => "ledger",
+            ErrorKind::Refused => "refused",
             ErrorKind::Stall => "stall",
         }
     }
@@ -128,4 +128,48 @@ impl LaneState {
     pub fn is_ready(self) -> bool {
         matches!(self, LaneState::Replaying | LaneState::Consuming)
     }
+}
+
+/// What is counted about windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Count {
+    /// Parts written because the clock passed their window, or by a drain.
+    PartsOnTime,
+    /// Parts written with an epoch, of windows that were written before.
+    PartsLate,
+    /// Parts written with an epoch, of windows that start after the clock.
+    PartsEarly,
+    /// Rows of `aggregates`.
+    AggregateRows,
+    /// Rows of `groups`.
+    GroupRows,
+    /// Readings of late parts.
+    ReadingsLate,
+    /// Readings of early parts.
+    ReadingsEarly,
+    /// Readings whose event time is not trusted: kept out of the windows.
+    ReadingsUntrusted,
+    /// Repeats: kept out of the windows.
+    ReadingsDuplicate,
+    /// Readings of devices beyond `windows.devices_max`: kept out of the windows.
+    ReadingsOverLimit,
+    /// Messages read again, to rebuild open windows.
+    Replayed,
+}
+
+impl Count {
+    pub const ALL: [Count; 11] = [
+        Count::PartsOnTime,
+        Count::PartsLate,
+        Count::PartsEarly,
+        Count::AggregateRows,
+        Count::GroupRows,
+        Count::ReadingsLate,
+        Count::ReadingsEarly,
+        Count::ReadingsUntrusted,
+        Count::ReadingsDuplicate,
+        Count::ReadingsOverLimit,
+        Count::Replayed,
+    ];
 }

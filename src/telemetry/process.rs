@@ -1,7 +1,10 @@
 //! What the kernel says of this process, from `/proc/self`.
 
-use procfs::ProcResult;
+use std::fs;
+use std::path::Path;
+
 use procfs::process::{LimitValue, Process};
+use procfs::{Current, Meminfo, ProcResult};
 
 /// One look at the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -26,6 +29,19 @@ impl ProcessValues {
     pub fn cpu_seconds(&self) -> f64 {
         self.cpu_user_seconds + self.cpu_system_seconds
     }
+}
+
+/// What the machine has, or less where a control group (version 2) allows less. None where `/proc` is not mounted.
+pub fn memory_limit_bytes() -> Option<u64> {
+    let machine = Meminfo::current().ok()?.mem_total;
+    let own =
+        Process::myself().ok()?.cgroups().ok()?.0.into_iter().find(|group| group.hierarchy == 0).map(|group| group.pathname);
+    let root = Path::new("/sys/fs/cgroup");
+    let folder = root.join(own.unwrap_or_default().trim_start_matches('/'));
+    // A group has no more than those that it is in; in a container the root is the container's own.
+    let groups = folder.ancestors().take_while(|folder| folder.starts_with(root));
+    let limits = groups.filter_map(|folder| fs::read_to_string(folder.join("memory.max")).ok()?.trim().parse().ok());
+    Some(limits.fold(machine, u64::min))
 }
 
 /// Looks at this process. Fails where `/proc` is not mounted.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::process::ProcessValues;
-use super::{EpochOutcome, ErrorKind, LaneMetrics, LaneState};
+use super::{Count, EpochOutcome, ErrorKind, LaneMetrics, LaneState};
 use crate::batch::RejectReason;
 
 /// Totals since the start of the program. The terms are read one after the other while lanes go on: sums may differ by a batch.
@@ -21,6 +21,11 @@ pub struct Snapshot {
     pub errors: [u64; ErrorKind::ALL.len()],
     /// By `EpochOutcome as usize`.
     pub epochs: [u64; EpochOutcome::ALL.len()],
+    /// By `Count as usize`.
+    pub counts: [u64; Count::ALL.len()],
+    /// Offsets that are still to be read again.
+    pub replay_left: u64,
+    pub window_bytes: u64,
     pub dead_letters: u64,
     pub rebalances: u64,
     /// Summed over the partitions; None while the end of none of them is known.
@@ -47,6 +52,9 @@ impl Snapshot {
             rejects: RejectReason::ALL.map(|reason| lanes.iter().map(|lane| lane.rejects(reason)).sum()),
             errors: ErrorKind::ALL.map(|kind| lanes.iter().map(|lane| lane.errors(kind)).sum()),
             epochs: EpochOutcome::ALL.map(|outcome| lanes.iter().map(|lane| lane.epochs(outcome)).sum()),
+            counts: Count::ALL.map(|what| lanes.iter().map(|lane| lane.counted(what)).sum()),
+            replay_left: lanes.iter().flat_map(|lane| lane.partitions()).map(|gauges| gauges.replay_left).sum(),
+            window_bytes: sum(LaneMetrics::window_bytes),
             dead_letters: sum(LaneMetrics::dead_letters),
             rebalances: sum(LaneMetrics::rebalances),
             lag: (!lags.is_empty()).then(|| lags.iter().sum()),
@@ -74,6 +82,10 @@ impl Snapshot {
         let mut found: Vec<_> = RejectReason::ALL.into_iter().zip(self.rejects).filter(|&(_, count)| count > 0).collect();
         found.sort_by_key(|&(reason, count)| (std::cmp::Reverse(count), reason));
         found
+    }
+
+    pub fn counted(&self, what: Count) -> u64 {
+        self.counts[what as usize]
     }
 
     pub fn errors_total(&self) -> u64 {

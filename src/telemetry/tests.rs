@@ -10,7 +10,15 @@ use crate::batch::{RejectReason, TopicPartition};
 
 fn gauges(partition: i32, position: i64, high_watermark: Option<i64>) -> PartitionGauges {
     let source = TopicPartition::new("device-data", partition);
-    PartitionGauges { source, position, high_watermark, clock_ms: Some(1_700_000_000_500) }
+    PartitionGauges { source, position, high_watermark, clock_ms: Some(1_700_000_000_500), replay_left: 0 }
+}
+
+#[test]
+fn a_process_may_have_no_more_memory_than_the_machine_has() {
+    let machine = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let total = machine.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let limit = process::memory_limit_bytes().unwrap();
+    assert!((1..=total.unwrap() * 1024).contains(&limit), "{limit} of {total:?} KiB");
 }
 
 /// Two lanes with something of everything.

@@ -6,20 +6,29 @@ use crate::source::Source;
 /// From the bottom upwards: a module and the modules of ours that it may name besides itself. The stages of the journey come below.
 const FLOORS: &[(&str, &[&str])] = &[
     ("batch", &[]),
+    ("failpoint", &[]),
     ("broker", &[]),
     ("config", &["batch"]),
-    ("kafka", &["batch"]),
-    ("lake", &["batch"]),
+    ("kafka", &["batch", "failpoint"]),
+    ("lake", &["batch", "failpoint"]),
     ("telemetry", &["batch"]),
     ("simulate", &["batch"]),
     ("journey", &["batch", "config", "kafka", "lake", "telemetry"]), // mod.rs itself
-    ("lane", &["batch", "config", "kafka", "lake", "telemetry", "journey"]),
+    ("audit", &["batch", "kafka", "lake", "journey"]),               // of the stages publish alone: see AUDIT_STAGES
+    ("lane", &["batch", "failpoint", "config", "kafka", "lake", "telemetry", "journey"]),
     ("serve", &["batch", "config", "kafka", "lake", "telemetry", "journey", "lane"]),
-    ("cli", &["batch", "broker", "config", "kafka", "lake", "telemetry", "simulate", "journey", "lane", "serve"]),
+    ("cli", &["audit", "batch", "broker", "config", "kafka", "lake", "telemetry", "simulate", "journey", "lane", "serve"]),
 ];
 
 /// Stages that may name more than `batch`. No stage names another.
-const STAGES: &[(&str, &[&str])] = &[("consume", &["batch", "kafka"]), ("settle", &["batch", "kafka", "lake"])];
+const STAGES: &[(&str, &[&str])] = &[
+    ("consume", &["batch", "kafka"]),
+    ("persist", &["batch", "failpoint"]),
+    ("settle", &["batch", "failpoint", "kafka", "lake"]),
+];
+
+/// An audit that shared code with what it audits would share its faults. Its tests write the lakes that it looks at, with all stages.
+const AUDIT_STAGES: &[&str] = &["publish"];
 
 /// Stages that work on columns and bytes alone, whatever runs them.
 const PURE_STAGES: &[&str] = &["decode", "inspect", "measure", "notice", "persist", "publish"];
@@ -33,6 +42,32 @@ const IMPURE: &[&str] = &["rdkafka", "rdkafka_sys", "tokio", "glommio", "std::fs
 /// What `batch`, which everybody stands on, may not name: it needs arrow only.
 const HEAVY: &[&str] = &["rdkafka", "rdkafka_sys", "tokio", "glommio", "std::fs", "std::net", "parquet", "axum", "prometheus"];
 
+/// What windows must be, by definition, and the only modules of ours that it may name: what it shared with a stage it could not find wrong.
+const REFERENCES: &[(&str, &[&str])] = &[
+    ("src/journey/measure/tests/reference.rs", &["journey::measure::tests"]),
+    ("src/lane/tests/measured.rs", &["batch", "lane::tests"]),
+];
+
+/// Whether the references are all there.
+pub(crate) fn missing_references(sources: &[Source]) -> Vec<Finding> {
+    let is_there = |path: &str| sources.iter().any(|source| source.path == path);
+    REFERENCES.iter().filter(|(path, _)| !is_there(path)).map(|(path, _)| format!("{path} is not there")).collect()
+}
+
+/// All paths of a reference that lead to what it is the reference of.
+pub(crate) fn reference_findings(source: &Source) -> Vec<Finding> {
+    let Some((_, allowed)) = REFERENCES.iter().find(|(path, _)| *path == source.path) else { return Vec::new() };
+    let module = module_path(&source.path);
+    let ours = paths(&source.code).into_iter().filter_map(|(at, path)| Some((at, in_our_crate(&module, &path)?.join("::"))));
+    let is_allowed = |path: &str| allowed.iter().any(|home| path.starts_with(&format!("{home}::")));
+    let mut found: Vec<Finding> = ours
+        .filter(|(_, path)| !is_allowed(path))
+        .map(|(at, path)| source.finding(at, &format!("names {path}: not from a reference")))
+        .collect();
+    found.dedup();
+    found
+}
+
 /// All paths of `source` that go where they may not.
 pub(crate) fn findings(source: &Source) -> Vec<Finding> {
     let module: Vec<&str> = module_path(&source.path);
@@ -40,6 +75,9 @@ pub(crate) fn findings(source: &Source) -> Vec<Finding> {
     for (at, path) in paths(&source.code) {
         let ours = in_our_crate(&module, &path);
         let forbidden = match &ours {
+            Some(path) if module[0] == "audit" && path.first() == Some(&"journey") && !source.is_test() => {
+                path.get(1).filter(|stage| !AUDIT_STAGES.contains(stage)).map(|stage| format!("journey::{stage}"))
+            }
             Some(path) => forbidden_module(&module, path),
             None => forbidden_crate(&source.path, &module, &path),
         };

@@ -7,7 +7,7 @@ use corelane::kafka::{Admin, ClientSettings, CommitOffset, Isolation, KafkaError
 use crate::lane::Lane;
 use crate::support::kafka::ApacheKafka;
 use crate::support::wait::{eventually, free_port};
-use crate::{PATIENCE, admin, fill, part, produce, settings, soon, topic, unique};
+use crate::{PATIENCE, admin, fill, part, produce, settings, settings_for, soon, topic, topic_on, unique};
 
 #[test]
 fn a_topic_is_made_described_and_deleted_and_made_anew_has_another_id() {
@@ -121,4 +121,19 @@ fn where_nobody_answers_the_error_names_the_brokers_and_keeps_the_deadline() {
     let silence = admin.describe_topics(&["x"], Instant::now() + Duration::from_millis(700)).unwrap_err();
     assert!(matches!(silence, KafkaError::NoAnswer { .. }), "{silence}");
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+}
+
+/// A leader that was started again has a new epoch, and refuses who asks under the old one. The client keeps what it knew of leaders for
+/// minutes; the fault suite found lanes that asked in vain until they gave their client up.
+#[test]
+fn offsets_are_answered_after_the_leader_was_started_again() {
+    let kafka = ApacheKafka::start(1, &[]);
+    let topic = topic_on(&kafka, "leader-again", 2);
+    let admin = Admin::new(&settings_for(&kafka)).unwrap();
+    let partitions = [part(&topic, 0), part(&topic, 1)];
+    let ask = || admin.offsets(&partitions, OffsetSpec::Latest, Isolation::ReadUncommitted, soon());
+    let before = ask().unwrap();
+    kafka.kill9(1);
+    kafka.restart(1);
+    assert_eq!(ask().unwrap(), before);
 }

@@ -4,7 +4,7 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use corelane::batch::{Headers, RawRow};
-use corelane::kafka::{CommitOffset, Intake, IntakeBatch, IntakeEvent, LaneConsumer, PlainRecord, time_left};
+use corelane::kafka::{CommitOffset, Intake, IntakeBatch, IntakeEvent, LaneConsumer, PartitionFault, PlainRecord, time_left};
 
 use crate::lane::Lane;
 use crate::support::wait::eventually;
@@ -155,6 +155,34 @@ fn a_pause_stops_the_flow_and_a_resume_goes_on_without_a_gap() {
     assert_eq!(lane.offsets_of(&part(&topic, 0)), (0..20).collect::<Vec<_>>());
 }
 
+/// librdkafka counts the end of a partition as a message, and would resume past the first message that came while it was paused.
+#[test]
+fn a_pause_at_the_end_skips_nothing_whether_messages_come_meanwhile_or_not() {
+    let topic = topic("pause-end", 2);
+    let source = part(&topic, 0);
+    let mut lane = Lane { consumer: reader_from(&topic, 2, 0), events: Vec::new(), rows: Vec::new() };
+    // The first time the partition is empty; the second time nothing comes while it is paused.
+    for (round, meanwhile) in [(0, 3), (1, 0), (2, 5)] {
+        let end = i64::try_from(lane.rows.len()).unwrap();
+        lane.until("the end", |lane| {
+            let is_end =
+                |event: &IntakeEvent| matches!(event, IntakeEvent::End { source: of, next } if *of == source && *next == end);
+            lane.events.iter().any(is_end).then_some(())
+        });
+        lane.events.clear();
+        lane.consumer.pause().unwrap();
+        fill(&topic, 1, meanwhile);
+        lane.consumer.resume().unwrap();
+        fill(&topic, 1, 1);
+        let wanted = lane.rows.len() + usize::try_from(meanwhile).unwrap() + 1;
+        lane.until_rows(wanted);
+        let offsets = lane.offsets_of(&source);
+        assert_eq!(offsets, (0..).take(wanted).collect::<Vec<_>>(), "round {round}");
+        let failed = lane.events.iter().find(|event| matches!(event, IntakeEvent::PartitionFailed { .. }));
+        assert!(failed.is_none(), "round {round}: {failed:?}");
+    }
+}
+
 #[test]
 fn another_assignment_of_the_same_partitions_is_a_rewind() {
     let topic = topic("rewind", 2);
@@ -201,7 +229,9 @@ fn a_start_that_is_out_of_range_fails_the_partition() {
     let mut lane = Lane { consumer: reader_from(&topic, 1, 1_000), events: Vec::new(), rows: Vec::new() };
     let (source, reason) = lane.until("the failure", |lane| {
         lane.events.iter().find_map(|event| match event {
-            IntakeEvent::PartitionFailed { source, reason } => Some((source.clone(), reason.clone())),
+            IntakeEvent::PartitionFailed { source, fault: PartitionFault::OutOfRange, reason } => {
+                Some((source.clone(), reason.clone()))
+            }
             _ => None,
         })
     });

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use crate::audit::audit;
 use crate::stage::{Kind, PATIENCE, Stage, figure, said, seed};
 use crate::support::process::Process;
+use crate::verified::audit;
 
 /// The figure is 1,000,000; CI is content with less.
 const MESSAGES: u64 = 150_000;

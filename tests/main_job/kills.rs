@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::audit::audit;
 use crate::records::committed;
 use crate::stage::{Kind, PATIENCE, Stage, figure, seed, sent};
 use crate::support::process::{Process, files_below};
 use crate::support::readers::read_labels;
+use crate::verified::audit;
 
 /// The figure is 20.
 const KILLS: u64 = 8;
@@ -86,7 +86,7 @@ fn survives(kind: Kind) {
 }
 
 /// Waits for a file that this run has staged, and then some milliseconds. Gives how long the file was waited for.
-fn follow_a_settle(stage: &Stage, run: &mut Process, random: &mut SmallRng) -> Duration {
+pub(crate) fn follow_a_settle(stage: &Stage, run: &mut Process, random: &mut SmallRng) -> Duration {
     let before = staged(stage);
     let began = Instant::now();
     while staged(stage).is_subset(&before) {

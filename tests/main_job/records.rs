@@ -9,6 +9,7 @@ use rdkafka::message::Headers;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::stage::{PATIENCE, Stage};
+use crate::support::wait::eventually;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
@@ -74,12 +75,14 @@ pub(crate) fn watermarks(stage: &Stage) -> Vec<(i64, i64)> {
     (0..stage.partitions()).map(|p| consumer.fetch_watermarks(stage.topic(), p, Duration::from_secs(30)).unwrap()).collect()
 }
 
-/// Committed offset and its metadata of each partition of the input topic, in order.
+/// Committed offset and its metadata of each partition of the input topic, in order. A coordinator that has just begun is asked again.
 pub(crate) fn committed(stage: &Stage) -> Vec<(Option<i64>, String)> {
     let consumer: BaseConsumer = stage.client().set("group.id", stage.group()).create().unwrap();
     let mut partitions = TopicPartitionList::new();
     partitions.add_partition_range(stage.topic(), 0, stage.partitions() - 1);
-    let committed = consumer.committed_offsets(partitions, Duration::from_secs(30)).unwrap();
+    let committed = eventually(PATIENCE, "the group's offsets", || {
+        consumer.committed_offsets(partitions.clone(), Duration::from_secs(30)).ok()
+    });
     let elements = committed.elements();
     elements.iter().map(|element| (element.offset().to_raw().filter(|raw| *raw >= 0), element.metadata().to_owned())).collect()
 }

@@ -5,12 +5,12 @@ use std::fs;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::audit::audit;
 use crate::records::committed;
 use crate::stage::{Kind, PATIENCE, Stage, said, seed};
 use crate::support::process::{Process, corelane};
 use crate::support::readers::read_labels;
 use crate::support::wait::eventually;
+use crate::verified::audit;
 
 const UNAVAILABLE: i32 = 69;
 const CONFIG: i32 = 78;
@@ -19,7 +19,7 @@ const MESSAGES: u64 = 2_000;
 const SHORT_SESSION: [&str; 2] = ["--set", "kafka.session_timeout=9s"];
 
 /// `run` ends with this code and says all of `texts`.
-fn refused(stage: &Stage, args: &[&str], code: i32, texts: &[&str]) -> String {
+pub(crate) fn refused(stage: &Stage, args: &[&str], code: i32, texts: &[&str]) -> String {
     let mut run = Process::spawn(stage.run(&[&["--until-end", "--quiet"], args].concat()));
     let status = run.wait_exit(PATIENCE);
     let said = run.stderr();
@@ -66,6 +66,19 @@ fn a_wrong_configuration_is_refused_with_all_its_faults() {
 }
 
 #[test]
+fn other_group_protocols_are_refused_with_the_reason() {
+    let stage = Stage::new(Kind::Embedded, "protocol", 1);
+    let refused_for = |property: &str, value: &str, reasons: &[&str]| {
+        let setting = format!("kafka.properties={{{property}: {value}}}");
+        refused(&stage, &["--set", &setting], CONFIG, &[&[property, "cannot be set"], reasons].concat());
+    };
+    refused_for("partition.assignment.strategy", "cooperative-sticky", &["whole assignments", "range"]);
+    refused_for("group.protocol", "consumer", &["static member", "KIP-848"]);
+    refused_for("group.remote.assignor", "uniform", &["KIP-848"]);
+    assert!(!stage.lake().exists(), "a refused configuration made a lake");
+}
+
+#[test]
 fn the_lake_of_another_group_is_refused() {
     let seed = seed();
     let stage = Stage::new(Kind::Embedded, "owner", 1);
@@ -99,15 +112,15 @@ fn move_group(stage: &Stage, offset: i64) {
     assert_eq!(committed(stage)[0], (Some(offset), String::new()));
 }
 
-/// Runs the remedy as the refusal has it, between backticks; an operator may choose another offset.
-fn follow_the_remedy(refusal: &str, to: Option<&str>) {
+/// Runs the remedy as the refusal has it, between backticks; an operator may choose another offset. False: not yet, the group has members.
+pub(crate) fn follow_the_remedy(refusal: &str, to: Option<&str>) -> bool {
     let command = refusal.split('`').find(|text| text.starts_with("corelane groups reset")).expect("a command");
     let mut words: Vec<&str> = command.split_whitespace().skip(1).collect();
     if let Some(to) = to {
         let place = words.iter().position(|word| *word == "--to").unwrap() + 1;
         words[place] = to;
     }
-    Process::spawn(corelane(words)).wait_success(PATIENCE);
+    Process::spawn(corelane(words)).wait_exit(PATIENCE).success()
 }
 
 /// The remedy leads back to the end of the last epoch, so that nothing is lost or double. An operator who wants to read again from
@@ -124,7 +137,7 @@ fn a_group_that_another_tool_moved_is_refused_until_it_is_reset() {
         move_group(&stage, moved_to);
         let refusal = refused(&stage, &SHORT_SESSION, UNAVAILABLE, &[&moved_to.to_string(), stage.group()]);
         assert_eq!(committed(&stage)[0], (Some(moved_to), String::new()), "a refusal changes nothing");
-        follow_the_remedy(&refusal, reset_to);
+        assert!(follow_the_remedy(&refusal, reset_to));
         let expected = reset_to.map_or(end, |to| to.parse().unwrap());
         assert_eq!(committed(&stage)[0], (Some(expected), "corelane/1 reset reason=WHY".to_owned()));
         let output = stage.run_to_end(&SHORT_SESSION);

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::TopicPartitionList;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 
@@ -33,27 +34,53 @@ pub(crate) struct Stage {
     name: String,
     partitions: i32,
     scratch: Scratch,
-    _broker: Option<Process>,
+    /// The embedded broker.
+    broker: Option<Process>,
 }
 
 impl Stage {
     /// `name` for people; topic, group and prefix get a number besides.
     pub(crate) fn new(kind: Kind, name: &str, partitions: i32) -> Stage {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let (bootstrap, broker) = match kind {
             Kind::Apache => (ApacheKafka::shared().bootstrap(), None),
             Kind::Embedded => {
-                let mut broker = Process::spawn(corelane(["broker", "--listen", "127.0.0.1:0", "--memory", "4GiB"]));
-                let line = broker.wait_line(PATIENCE, "broker ready at ");
-                let address = line.split_whitespace().nth(3).expect("the address is the fourth word");
-                (address.trim_end_matches(',').to_owned(), Some(broker))
+                let (broker, address) = embedded_broker("127.0.0.1:0");
+                (address, Some(broker))
             }
         };
+        Self::with(kind, bootstrap, broker, name, partitions)
+    }
+
+    /// On an Apache Kafka of the caller's own.
+    pub(crate) fn on(kafka: &ApacheKafka, name: &str, partitions: i32) -> Stage {
+        Self::with(Kind::Apache, kafka.bootstrap(), None, name, partitions)
+    }
+
+    fn with(kind: Kind, bootstrap: String, broker: Option<Process>, name: &str, partitions: i32) -> Stage {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let stage = Stage { kind, bootstrap, name, partitions, scratch: Scratch::new("stage"), _broker: broker };
+        let stage = Stage { kind, bootstrap, name, partitions, scratch: Scratch::new("stage"), broker };
         stage.create_topic();
         stage.write_configuration();
         stage
+    }
+
+    /// The embedded broker's process.
+    pub(crate) fn broker(&mut self) -> &mut Process {
+        self.broker.as_mut().expect("a stage with an embedded broker")
+    }
+
+    /// Another cluster at the same address: an embedded broker that knows nothing of the one before.
+    pub(crate) fn replace_broker(&mut self) {
+        self.broker().kill9();
+        let (broker, address) = embedded_broker(&self.bootstrap);
+        assert_eq!(address, self.bootstrap);
+        self.broker = Some(broker);
+    }
+
+    /// `host:port` of its Kafka.
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.bootstrap
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -92,6 +119,11 @@ impl Stage {
         self.scratch.path().join("corelane.yaml")
     }
 
+    /// A file for what a test itself writes.
+    pub(crate) fn scratch_file(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
+    }
+
     /// Any client of rdkafka's, for this Kafka.
     pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -109,9 +141,14 @@ impl Stage {
     /// `corelane simulate` into the stage's topic, with labels and every kind of fault. Its clock is the wall's: Kafka keeps what is
     /// young, and refuses what lies an hour ahead.
     pub(crate) fn simulate(&self, seed: u64, args: &[&str]) -> Command {
+        let faults = ["--malformed", "0.01", "--duplicates", "0.01", "--oversized", "0.00002"];
+        self.simulate_just(seed, &[&faults, args].concat())
+    }
+
+    /// The same with the faults that `args` name.
+    pub(crate) fn simulate_just(&self, seed: u64, args: &[&str]) -> Command {
         let mut command = corelane(["simulate", "--quiet", "--brokers", &self.bootstrap, "--topic", self.topic()]);
-        command.args(["--seed", &seed.to_string(), "--malformed", "0.01", "--duplicates", "0.01", "--oversized", "0.00002"]);
-        command.arg("--labels").arg(self.labels()).args(args);
+        command.args(["--seed", &seed.to_string()]).arg("--labels").arg(self.labels()).args(args);
         command
     }
 
@@ -138,9 +175,30 @@ impl Stage {
         });
     }
 
+    /// A setting of the topic, as Kafka names it.
+    pub(crate) fn set_topic(&self, name: &str, value: &str) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(&self.name)).set(name, value);
+        let results = block_on(self.admin().alter_configs([&change], &AdminOptions::new())).unwrap();
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+    }
+
     pub(crate) fn delete_topic(&self) {
         let results = block_on(self.admin().delete_topics(&[&self.name], &AdminOptions::new())).unwrap();
         assert_eq!(results, [Ok(self.name.clone())]);
+    }
+
+    /// Removes what lies before the offsets of the list, as retention does.
+    pub(crate) fn delete_records(&self, before: &TopicPartitionList) {
+        let removed = block_on(self.admin().delete_records(before, &AdminOptions::new())).unwrap();
+        assert!(removed.elements().iter().all(|element| element.error().is_ok()), "{removed:?}");
+    }
+
+    /// More partitions for the topic: `total` in all.
+    pub(crate) fn add_partitions(&mut self, total: i32) {
+        let wanted = [NewPartitions::new(&self.name, usize::try_from(total).unwrap())];
+        let results = block_on(self.admin().create_partitions(&wanted, &AdminOptions::new())).unwrap();
+        assert_eq!(results, [Ok(self.name.clone())]);
+        self.partitions = total;
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {
@@ -148,9 +206,10 @@ impl Stage {
     }
 
     fn write_configuration(&self) {
+        let brokers: Vec<String> = self.bootstrap.split(',').map(|broker| format!("\"{broker}\"")).collect();
         let text = format!(
-            "kafka:\n  brokers: [\"{}\"]\n  topics: [{name}]\n  group: {name}\n  prefix: {name}\nlake:\n  path: {}\nserve:\n  listen: off\n",
-            self.bootstrap,
+            "kafka:\n  brokers: [{}]\n  topics: [{name}]\n  group: {name}\n  prefix: {name}\nlake:\n  path: {}\nserve:\n  listen: off\n",
+            brokers.join(", "),
             self.lake().display(),
             name = self.name,
         );
@@ -158,7 +217,16 @@ impl Stage {
     }
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
+/// The process, once it is ready, and where it listens.
+fn embedded_broker(listen: &str) -> (Process, String) {
+    let mut broker = Process::spawn(corelane(["broker", "--listen", listen, "--memory", "4GiB"]));
+    let line = broker.wait_line(PATIENCE, "broker ready at ");
+    let address = line.split_whitespace().nth(3).expect("the address is the fourth word");
+    let address = address.trim_end_matches(',').to_owned();
+    (broker, address)
+}
+
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 

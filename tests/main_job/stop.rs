@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::audit::audit;
 use crate::stage::{Kind, PATIENCE, Stage, seed, sent};
 use crate::support::kafka::ApacheKafka;
 use crate::support::process::Process;
 use crate::support::wait::free_port;
+use crate::verified::audit;
 use crate::web::{get, metric};
 
 /// After a signal, as DESIGN section 5 has it.
@@ -33,8 +33,9 @@ fn stops_and_goes_on(kind: Kind) {
     let port = free_port();
     let mut simulator = Process::spawn(stage.simulate(seed, &["--rate", "3000"]));
     let (mut run, first) = start(&stage, port);
-    let both = |_: &mut Process| metric(port, "corelane_active_partitions").filter(|count| *count == 4.0);
-    run.wait_for(PATIENCE, "both lanes to have their partitions", both);
+    // One has all four until the other has joined; that is a generation, too.
+    let half = |lane: u8| metric(port, &format!("corelane_active_partitions{{lane=\"{lane}\"}}")).filter(|count| *count == 2.0);
+    run.wait_for(PATIENCE, "both lanes to have their partitions", |_| half(0).and_then(|_| half(1)));
     let generations_before = generations(&stage);
     let (mut stops, mut takeovers) = (Vec::new(), Vec::new());
     for _ in 0..3 {
@@ -96,6 +97,15 @@ fn the_server_answers_while_lanes_run() {
     let (mut run, _) = start(&stage, port);
     let whole = |_: &mut Process| metric(port, "kafka_consumer_messages_consumed_total").filter(|count| *count >= 2_000.0);
     assert_eq!(run.wait_for(PATIENCE, "all messages", whole), 2_000.0);
+    // One of the two may have taken them all before the other had joined.
+    // A lane that replays is ready, too; here it is waited for.
+    let both_consume = |_: &mut Process| {
+        let (status, body) = get(port, "/readyz")?;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let consumes = |lane: &Value| lane["state"] == "consuming";
+        (status == 200 && body["lanes"].as_array().unwrap().iter().all(consumes)).then_some(())
+    };
+    run.wait_for(PATIENCE, "both lanes to consume", both_consume);
     let json = |path: &str| -> Value {
         let (status, body) = get(port, path).unwrap();
         assert_eq!(status, 200, "{path}: {body}");

@@ -20,6 +20,21 @@ pub(crate) fn get(port: u16, path: &str) -> Option<(u16, String)> {
 pub(crate) fn metric(port: u16, name: &str) -> Option<f64> {
     let (status, body) = get(port, "/metrics")?;
     assert_eq!(status, 200, "{body}");
+    Some(sum(&body, name))
+}
+
+/// The sum of all samples of a metric in what `/metrics` answered.
+pub(crate) fn sum(metrics: &str, name: &str) -> f64 {
     let is_sample = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-    Some(body.lines().filter(is_sample).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    metrics.lines().filter(is_sample).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+/// The numbers of the partitions that a process shows as its own, in order; empty while nobody listens.
+pub(crate) fn partitions_of(port: u16) -> Vec<usize> {
+    let Some((_, body)) = get(port, "/metrics") else { return Vec::new() };
+    let lines = body.lines().filter(|line| line.starts_with("corelane_partition_position{"));
+    let number = |line: &str| line.split("partition=\"").nth(1)?.split('"').next()?.parse().ok();
+    let mut partitions: Vec<usize> = lines.filter_map(number).collect();
+    partitions.sort_unstable();
+    partitions
 }

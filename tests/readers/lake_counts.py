@@ -5,7 +5,8 @@
 {"duckdb": {"readings": {"rows": 3, "columns": {"offset": {"kind": "int64", "count": 3, "sum": 6, "min": 1, "max": 3}}}}, …}
 
 `count` is that of the values that are not null. Texts and bytes have the sum of their lengths in bytes, booleans the number of true
-ones, times their extremes in µs since 1970. A table without a file has 0 rows and no columns. Comparing is left to the caller.
+ones, times their extremes in µs since 1970, quantile sketches (`buckets`) the number of their buckets and what these count. A table
+without a file has 0 rows and no columns. Comparing is left to the caller.
 """
 
 import json
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-TABLES = ["readings", "events", "rejects"]
+TABLES = ["readings", "events", "rejects", "aggregates", "groups"]
 
 INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
 
@@ -31,6 +32,7 @@ DUCKDB_KINDS = {
     "UTINYINT": "uint8", "USMALLINT": "uint16", "UINTEGER": "uint32", "UBIGINT": "uint64",
     "FLOAT": "float32", "DOUBLE": "float64", "BOOLEAN": "bool", "VARCHAR": "text", "BLOB": "bytes",
     "TIMESTAMP WITH TIME ZONE": "time_utc", "TIMESTAMP": "time", "DATE": "date",
+    'STRUCT(bucket INTEGER, "count" BIGINT)[]': "buckets", "STRUCT(bucket INTEGER, count BIGINT)[]": "buckets",
 }
 
 
@@ -47,6 +49,9 @@ def duckdb_expressions(column, kind):
         found["bytes"] = f"sum(octet_length({name}))"
     elif kind.startswith("time"):
         found |= {"min": f"epoch_us(min({name}))", "max": f"epoch_us(max({name}))"}
+    elif kind == "buckets":
+        counted = f"list_sum(list_transform({name}, lambda b: b.count))"
+        found |= {"buckets": f"sum(len({name}))", "counted": f"sum({counted})"}
     return found
 
 
@@ -68,6 +73,9 @@ def with_duckdb(folder):
 def pyarrow_kind(kind):
     if pa.types.is_dictionary(kind):
         return pyarrow_kind(kind.value_type)
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        fields = [(field.name, str(field.type)) for field in kind.value_type]
+        return "buckets" if fields == [("bucket", "int32"), ("count", "int64")] else str(kind)
     if pa.types.is_timestamp(kind):
         return "time_utc" if kind.tz == "UTC" else "time" if kind.tz is None else str(kind)
     names = {"double": "float64", "float": "float32", "string": "text", "large_string": "text", "string_view": "text",
@@ -88,6 +96,9 @@ def pyarrow_values(array, kind):
     elif kind.startswith("time"):
         micros = array.cast(pa.timestamp("us", array.type.tz)).cast(pa.int64())
         found |= pc.min_max(micros).as_py()
+    elif kind == "buckets":
+        items = array.flatten()
+        found |= {"buckets": len(items), "counted": pc.sum(items.field("count")).as_py()}
     return found
 
 
@@ -115,6 +126,8 @@ def with_pyarrow(folder):
 def polars_kind(kind):
     if isinstance(kind, pl.Datetime):
         return "time_utc" if kind.time_zone == "UTC" else "time" if kind.time_zone is None else str(kind)
+    if isinstance(kind, pl.List) and kind.inner == pl.Struct({"bucket": pl.Int32, "count": pl.Int64}):
+        return "buckets"
     names = {"String": "text", "Categorical": "text", "Boolean": "bool", "Binary": "bytes", "Date": "date"}
     base = str(kind.base_type())
     return names.get(base, str(kind).lower())
@@ -134,6 +147,9 @@ def polars_expressions(column, kind):
         found["bytes"] = col.bin.size().cast(pl.Int64).sum()
     elif kind.startswith("time"):
         found |= {"min": col.dt.epoch("us").min(), "max": col.dt.epoch("us").max()}
+    elif kind == "buckets":
+        counted = col.list.eval(pl.element().struct.field("count")).list.sum()
+        found |= {"buckets": col.list.len().cast(pl.Int64).sum(), "counted": counted.sum()}
     return found
 
 
@@ -152,7 +168,7 @@ def with_polars(folder):
 def plain(kind, name, value):
     """A number that JSON can hold. A sum of nothing is null in one reader and 0 in another: 0 here; an extreme of nothing is null."""
     if value is None:
-        return None if name in ("min", "max") else 0
+        return None if name in ("min", "max") else 0.0 if kind.startswith("float") else 0
     if kind.startswith("float") and name != "count":
         return float(value) if math.isfinite(value) else str(value)
     return int(value)

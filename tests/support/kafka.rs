@@ -25,8 +25,25 @@ const START_ATTEMPTS: u32 = 3;
 pub struct ApacheKafka {
     scratch: Scratch,
     ports: Vec<u16>,
+    routes: Vec<Vec<Route>>,
     nodes: Mutex<Vec<Node>>,
     cluster_id: String,
+}
+
+/// A further listener of a node, for one client whose network a test breaks: what listens at `advertised` forwards to `listens`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub listens: u16,
+    /// What Kafka tells the client that came in here.
+    pub advertised: u16,
+}
+
+/// The ports of one node.
+#[derive(Clone, Debug)]
+struct Ports {
+    broker: u16,
+    controller: u16,
+    seats: Vec<Route>,
 }
 
 struct Node {
@@ -41,9 +58,14 @@ impl ApacheKafka {
     /// `overrides` are broker settings that replace those of [`settings`] or are added to them. Replication and min ISR follow the
     /// number of nodes (3 and 2 with three). Topics are not created by themselves: a mistyped topic is an error.
     pub fn start(nodes: usize, overrides: &[(&str, &str)]) -> ApacheKafka {
+        Self::start_with_seats(nodes, 0, overrides)
+    }
+
+    /// The same, and each node has `seats` more listeners, each of which advertises a port of its own: [`Self::route`].
+    pub fn start_with_seats(nodes: usize, seats: usize, overrides: &[(&str, &str)]) -> ApacheKafka {
         assert!(nodes == 1 || nodes == 3, "one node or three, not {nodes}");
         for attempt in 1.. {
-            let kafka = Self::format(nodes, overrides);
+            let kafka = Self::format(nodes, seats, overrides);
             (1..=nodes).for_each(|n| kafka.spawn(n));
             match (1..=nodes).try_for_each(|n| kafka.wait_ready(n, 0)) {
                 Ok(()) => return kafka,
@@ -74,6 +96,15 @@ impl ApacheKafka {
     /// `bootstrap.servers`: all nodes, those that are down too.
     pub fn bootstrap(&self) -> String {
         self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
+    }
+
+    pub fn node_count(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// The further listener of node `n` (from 1) for a seat (from 0).
+    pub fn route(&self, n: usize, seat: usize) -> Route {
+        self.routes[n - 1][seat]
     }
 
     /// The cluster id that the nodes were formatted with.
@@ -128,9 +159,11 @@ impl ApacheKafka {
     }
 
     /// Writes settings and data directories of all nodes.
-    fn format(nodes: usize, overrides: &[(&str, &str)]) -> ApacheKafka {
+    fn format(nodes: usize, seats: usize, overrides: &[(&str, &str)]) -> ApacheKafka {
         let scratch = Scratch::new("kafka");
-        let ports: Vec<(u16, u16)> = (0..nodes).map(|_| (free_port(), free_port())).collect();
+        let route = |_| Route { listens: free_port(), advertised: free_port() };
+        let node = |_| Ports { broker: free_port(), controller: free_port(), seats: (0..seats).map(route).collect() };
+        let ports: Vec<Ports> = (0..nodes).map(node).collect();
         let cluster_id = kafka_uuid();
         let mut all = Vec::new();
         for n in 1..=nodes {
@@ -143,8 +176,8 @@ impl ApacheKafka {
             fs::write(&properties, settings(n, &ports, &data, overrides)).expect("a file in scratch");
             all.push(Node { properties, log: scratch.path().join(format!("node{n}.log")), child: None });
         }
-        let ports = ports.into_iter().map(|(broker, _)| broker).collect();
-        ApacheKafka { scratch, ports, nodes: Mutex::new(all), cluster_id }
+        let (ports, routes) = ports.into_iter().map(|ports| (ports.broker, ports.seats)).unzip();
+        ApacheKafka { scratch, ports, routes, nodes: Mutex::new(all), cluster_id }
     }
 
     fn spawn(&self, n: usize) {
@@ -217,19 +250,26 @@ impl Drop for ApacheKafka {
 }
 
 /// The settings of node `n`; `overrides` win.
-fn settings(n: usize, ports: &[(u16, u16)], data: &Path, overrides: &[(&str, &str)]) -> String {
-    let (broker, controller) = ports[n - 1];
-    let voters: Vec<String> = ports.iter().enumerate().map(|(i, (_, port))| format!("{}@127.0.0.1:{port}", i + 1)).collect();
+fn settings(n: usize, ports: &[Ports], data: &Path, overrides: &[(&str, &str)]) -> String {
+    let Ports { broker, controller, seats } = &ports[n - 1];
+    let voter = |(i, ports): (usize, &Ports)| format!("{}@127.0.0.1:{}", i + 1, ports.controller);
+    let voters: Vec<String> = ports.iter().enumerate().map(voter).collect();
+    let each_seat = |text: &dyn Fn(usize, &Route) -> String| {
+        seats.iter().enumerate().map(|(i, seat)| text(i, seat)).collect::<Vec<_>>().concat()
+    };
+    let listens = each_seat(&|i, seat| format!(",SEAT{i}://127.0.0.1:{}", seat.listens));
+    let advertised = each_seat(&|i, seat| format!(",SEAT{i}://127.0.0.1:{}", seat.advertised));
+    let protocols = each_seat(&|i, _| format!(",SEAT{i}:PLAINTEXT"));
     let replicas = ports.len().to_string();
     let in_sync = if ports.len() == 3 { "2" } else { "1" };
     let mut all: Vec<(&str, String)> = vec![
         ("process.roles", "broker,controller".to_owned()),
         ("node.id", n.to_string()),
         ("controller.quorum.voters", voters.join(",")),
-        ("listeners", format!("PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}")),
-        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{broker}")),
+        ("listeners", format!("PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}{listens}")),
+        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{broker}{advertised}")),
         ("controller.listener.names", "CONTROLLER".to_owned()),
-        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT".to_owned()),
+        ("listener.security.protocol.map", format!("CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}")),
         ("log.dirs", data.display().to_string()),
         ("auto.create.topics.enable", "false".to_owned()),
         // Consumers of a test join at once; in production 3 s pass in which others may come.

@@ -6,6 +6,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod child;
+pub mod group;
 pub mod kafka;
 pub mod process;
 pub mod readers;

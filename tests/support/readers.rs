@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::cache_dir;
 
-/// What one reader saw of one column: its kind, and `count`, `sum`, `min`, `max`, `bytes`, `true` as far as the kind has them.
+/// What one reader saw of one column: its kind, and `count`, `sum`, `min`, `max`, `bytes`, `true`, `buckets`, `counted` as far as the kind
+/// has them.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Column {
-    /// `int32`, `int64`, `uint16`, `float64`, `bool`, `text`, `bytes`, `time_utc`.
+    /// `int32`, `int64`, `uint16`, `float64`, `bool`, `text`, `bytes`, `time_utc`, `buckets`.
     pub kind: String,
     #[serde(flatten)]
     pub values: BTreeMap<String, Value>,
@@ -25,7 +26,7 @@ pub struct TableReport {
     pub columns: BTreeMap<String, Column>,
 }
 
-/// By table name: `readings`, `events`, `rejects`.
+/// By table name: `readings`, `events`, `rejects`, `aggregates`, `groups`.
 pub type LakeReport = BTreeMap<String, TableReport>;
 
 /// Reads the whole lake with all three and panics where they do not agree on rows, schema, counts, sums or extremes.
@@ -141,13 +142,13 @@ impl LabelReport {
         assert_eq!(
             (self.labels, self.delivered, self.labels_double),
             (messages, messages, 0),
-            "labels, delivered, double labels"
+            "labels, delivered, labels that stand twice"
         );
         let faults: Vec<_> = self.by_fault.iter().filter(|(_, report)| report.wrong > 0).collect();
         let is_right = self.missing + self.double + self.unlabelled == 0 && self.wrong.is_empty() && self.rows == messages;
         assert!(
             is_right,
-            "of {messages} messages {} are missing and {} double; {} rows have no label; wrong: {:?}; faults: {faults:?}\n{}",
+            "of {messages} messages: missing {}, double {}, without a label {}; wrong: {:?}; faults: {faults:?}\n{}",
             self.missing,
             self.double,
             self.unlabelled,

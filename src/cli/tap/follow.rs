@@ -122,7 +122,7 @@ impl Follower<'_> {
             IntakeEvent::End { source, .. } => {
                 self.ended.insert(source);
             }
-            IntakeEvent::PartitionFailed { source, reason } => {
+            IntakeEvent::PartitionFailed { source, reason, .. } => {
                 return Err(FollowError::Partition { source_partition: source, reason });
             }
             IntakeEvent::Trouble(text) | IntakeEvent::CommittedFailed(text) => {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::batch::{Headers, RawRow, TopicPartition};
-use crate::kafka::{Intake, IntakeBatch, IntakeEvent, TxError};
+use crate::kafka::{Intake, IntakeBatch, IntakeEvent, PartitionFault, TxError};
 
 /// 2026-11-21T03:00:00Z.
 const KAFKA_TIME_MS: i64 = 1_795_230_000_000;
@@ -47,7 +47,7 @@ impl IntakeBatch for ScriptBatch {
                     value,
                     headers: Headers::NONE,
                 });
-                RawBatch { source: source(run[0].0), rows: rows.collect(), ingest_time_us }
+                RawBatch { source: source(run[0].0), rows: rows.collect(), ingest_time_us, stamped_by_broker: false }
             })
             .collect()
     }
@@ -293,7 +293,11 @@ fn trouble_is_told_when_nothing_ever_comes() {
 
 #[test]
 fn an_offset_that_is_gone_ends_it_with_the_remedy() {
-    let failed = IntakeEvent::PartitionFailed { source: source(0), reason: "OFFSET_OUT_OF_RANGE".into() };
+    let failed = IntakeEvent::PartitionFailed {
+        source: source(0),
+        fault: PartitionFault::OutOfRange,
+        reason: "OFFSET_OUT_OF_RANGE".into(),
+    };
     let (_, outcome, _) = tap("--from 3", vec![assigned(&[0]), Step::Event(failed)]);
     let text = outcome.unwrap_err().to_string();
     assert!(text.contains("device-data[0]") && text.contains("--from beginning"), "{text}");

@@ -74,13 +74,20 @@ fn windows_must_fit_the_commit_metadata() {
 }
 
 #[test]
-fn a_writers_name_has_at_most_249_characters() {
-    let group = format!("kafka.group={}", "g".repeat(200));
-    load_sets(&[&group]).expect("200 + 1 + 36 + 1 + 4");
-    load_sets(&[&group, &format!("lanes.instance={}", "i".repeat(43))]).expect("200 + 1 + 43 + 1 + 4 = 249");
+fn a_writers_name_has_at_most_200_characters() {
+    let group = format!("kafka.group={}", "g".repeat(150));
+    load_sets(&[&group]).expect("150 + 1 + 36 + 1 + 5 < 200");
+    load_sets(&[&group, &format!("lanes.instance={}", "i".repeat(43))]).expect("150 + 1 + 43 + 1 + 5 = 200");
+
     let fault = only(&[&group, &format!("lanes.instance={}", "i".repeat(44))]);
-    assert_eq!((fault.kind, fault.key.as_str()), (Conflict, "lanes.instance"));
-    assert_eq!(fault.message, "a writer's name can reach 250 characters, more than 249");
+    assert_eq!(fault.message, "a writer's name can reach 201 characters, more than 200");
+}
+
+#[test]
+fn an_instance_has_no_dot() {
+    load_sets(&["kafka.group=plant.a", "lanes.instance=line-1_b"]).expect("a group may have dots");
+    let fault = only(&["lanes.instance=line.1"]);
+    assert_eq!(fault.message, "an instance has no dot");
 }
 
 #[test]

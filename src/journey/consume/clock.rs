@@ -1,7 +1,9 @@
 //! The clock of a partition: the highest Kafka timestamp seen on it.
 //!
-//! A stamp that is ahead of the wall by more than `future_skew` counts as the wall: a producer with a wrong clock (CreateTime) moves
-//! time by at most that. The clock decides only when something is written, and in which hour's folder.
+//! A producer's stamp (CreateTime) that is ahead of the wall by more than `future_skew` counts as the wall: a wrong clock moves time by at
+//! most that. The broker's own (LogAppendTime) is trusted. The clock decides only when something is written, and in which hour's folder.
+
+use crate::batch::trusted_stamp_ms;
 
 /// See the module. Times in ms since the epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,11 +20,14 @@ impl Clock {
     }
 
     /// Takes one record's Kafka time into account; -1 (none) changes nothing.
-    pub fn observe(&mut self, kafka_time_ms: i64, wall_ms: i64, future_skew_ms: i64) {
-        if kafka_time_ms < 0 {
-            return;
+    pub fn observe(&mut self, kafka_time_ms: i64, guard_ms: i64, future_skew_ms: i64) {
+        if kafka_time_ms >= 0 {
+            self.advance_to(trusted_stamp_ms(kafka_time_ms, guard_ms, future_skew_ms));
         }
-        let trusted = if kafka_time_ms > wall_ms.saturating_add(future_skew_ms) { wall_ms } else { kafka_time_ms };
-        self.0 = Some(self.0.map_or(trusted, |now| now.max(trusted)));
+    }
+
+    /// Never back.
+    pub fn advance_to(&mut self, time_ms: i64) {
+        self.0 = Some(self.0.map_or(time_ms, |now| now.max(time_ms)));
     }
 }

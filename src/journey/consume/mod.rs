@@ -6,13 +6,14 @@
 //! ```
 //!
 //! An assignment is found and given back as a whole (eager protocol). The state of a partition begins with its committed offset and
-//! goes with the assignment; nothing of it outlives the lane's ownership.
+//! goes with the assignment; nothing of it outlives the lane's ownership. While Consuming, each partition for itself first *replays*:
+//! what its open windows were made of lies before the committed offset and is read again, without output.
 
 mod clock;
 mod position;
 
 pub use clock::Clock;
-pub use position::{Admitted, Position};
+pub use position::{Admitted, Position, Replaying};
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,21 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct Assignment {
     phase: Phase,
+    /// The group has spoken since the last partitions were given back. With no partitions: this is a spare member.
+    is_given: bool,
     positions: BTreeMap<TopicPartition, Position>,
+}
+
+/// Where a partition goes on, as far as the group knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub source: TopicPartition,
+    /// [`OFFSET_BEGINNING`]: nothing is committed.
+    pub committed: i64,
+    /// None: nothing is committed.
+    pub note: Option<CommitNote>,
+    /// The partition's first offset. None: it was not asked for.
+    pub first: Option<i64>,
 }
 
 /// A committed offset that is not ours to go on from.
@@ -59,11 +74,16 @@ pub struct ForeignOffset {
 
 impl Default for Assignment {
     fn default() -> Self {
-        Self { phase: Phase::Nothing, positions: BTreeMap::new() }
+        Self { phase: Phase::Nothing, is_given: false, positions: BTreeMap::new() }
     }
 }
 
 impl Assignment {
+    /// Without partitions because the group has none for this member, not because it still has to say which.
+    pub fn is_spare(&self) -> bool {
+        self.phase == Phase::Nothing && self.is_given
+    }
+
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -76,6 +96,14 @@ impl Assignment {
         self.positions.iter()
     }
 
+    pub fn positions_mut(&mut self) -> impl Iterator<Item = (&TopicPartition, &mut Position)> {
+        self.positions.iter_mut()
+    }
+
+    pub fn position(&self, source: &TopicPartition) -> Option<&Position> {
+        self.positions.get(source)
+    }
+
     pub fn position_mut(&mut self, source: &TopicPartition) -> Option<&mut Position> {
         self.positions.get_mut(source)
     }
@@ -84,6 +112,7 @@ impl Assignment {
     pub fn given(&mut self, partitions: &[TopicPartition]) {
         self.positions = partitions.iter().map(|source| (source.clone(), Position::unknown())).collect();
         self.phase = if partitions.is_empty() { Phase::Nothing } else { Phase::Finding };
+        self.is_given = true;
     }
 
     /// All state of all partitions is given up, the partitions are kept: their committed offsets are to be found again.
@@ -92,17 +121,17 @@ impl Assignment {
         self.given(&partitions);
     }
 
-    /// The committed offsets are known: says where each partition starts. An answer to an earlier question gives None.
-    pub fn found(&mut self, committed: &[Committed]) -> Result<Option<Vec<(TopicPartition, i64)>>, ForeignOffset> {
+    /// The committed offsets are known: says where each partition goes on. An answer to an earlier question gives None.
+    pub fn found(&mut self, committed: &[Committed]) -> Result<Option<Vec<Found>>, ForeignOffset> {
         let asked = committed.len() == self.positions.len() && committed.iter().all(|c| self.positions.contains_key(&c.source));
         if self.phase != Phase::Finding || !asked {
             return Ok(None);
         }
-        let mut starts = Vec::with_capacity(committed.len());
-        for Committed { source, offset, metadata } in committed {
-            let position = match offset {
+        let mut found = Vec::with_capacity(committed.len());
+        for Committed { source, offset, metadata, first } in committed {
+            let (position, note) = match offset {
                 // A partition that was added after the group started begins at its first offset.
-                None => Position::unknown(),
+                None => (Position::unknown(), None),
                 Some(offset) => {
                     let metadata = metadata.as_deref().unwrap_or("(not UTF-8)");
                     let note = CommitNote::parse(metadata).ok_or_else(|| ForeignOffset {
@@ -110,14 +139,15 @@ impl Assignment {
                         offset: *offset,
                         metadata: metadata.to_owned(),
                     })?;
-                    Position::committed(*offset, &note)
+                    (Position::committed(*offset, &note), Some(note))
                 }
             };
-            starts.push((source.clone(), offset.unwrap_or(OFFSET_BEGINNING)));
+            let committed = offset.unwrap_or(OFFSET_BEGINNING);
+            found.push(Found { source: source.clone(), committed, note, first: *first });
             self.positions.insert(source.clone(), position);
         }
         self.phase = Phase::Consuming;
-        Ok(Some(starts))
+        Ok(Some(found))
     }
 
     /// The group wants everything back.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::batch::{Headers, LedgerEntry, RawBatch, RawRow};
 
@@ -8,11 +10,11 @@ fn source() -> TopicPartition {
 fn rows(offsets: &[i64]) -> RawBatch<'static> {
     let row =
         |&offset: &i64| RawRow { offset, kafka_time_ms: 1_000 + offset, key: None, value: Some(b"{}"), headers: Headers::NONE };
-    RawBatch { source: source(), rows: offsets.iter().map(row).collect(), ingest_time_us: 5_000_000 }
+    RawBatch { source: source(), rows: offsets.iter().map(row).collect(), ingest_time_us: 5_000_000, stamped_by_broker: false }
 }
 
 fn committed(offset: Option<i64>, metadata: Option<&str>) -> Vec<Committed> {
-    vec![Committed { source: source(), offset, metadata: metadata.map(str::to_owned) }]
+    vec![Committed { source: source(), offset, metadata: metadata.map(str::to_owned), first: None }]
 }
 
 fn start_note() -> String {
@@ -22,8 +24,8 @@ fn start_note() -> String {
 fn consuming_from(offset: i64) -> Assignment {
     let mut assignment = Assignment::default();
     assignment.given(&[source()]);
-    let starts = assignment.found(&committed(Some(offset), Some(&start_note()))).unwrap();
-    assert_eq!(starts, Some(vec![(source(), offset)]));
+    let found = assignment.found(&committed(Some(offset), Some(&start_note()))).unwrap().unwrap();
+    assert_eq!(found, [Found { source: source(), committed: offset, note: CommitNote::parse(&start_note()), first: None }]);
     assignment
 }
 
@@ -59,8 +61,8 @@ fn messages_handled_before_are_dropped() {
 fn a_partition_without_committed_offset_begins_at_its_first_message() {
     let mut assignment = Assignment::default();
     assignment.given(&[source()]);
-    let starts = assignment.found(&committed(None, None)).unwrap();
-    assert_eq!(starts, Some(vec![(source(), OFFSET_BEGINNING)]));
+    let found = assignment.found(&committed(None, None)).unwrap().unwrap();
+    assert_eq!(found, [Found { source: source(), committed: OFFSET_BEGINNING, note: None, first: None }]);
     let admitted = assignment.position_mut(&source()).unwrap().admit(&mut rows(&[40, 41]), 0).unwrap();
     assert_eq!((admitted.start, admitted.gaps), (40, 0));
 }
@@ -100,15 +102,61 @@ fn the_clock_is_the_highest_kafka_time_and_a_stamp_far_ahead_counts_as_the_wall(
 }
 
 #[test]
+fn a_stamp_of_the_broker_is_trusted_whatever_the_host_says() {
+    for (stamped_by_broker, expected) in [(false, 5_000), (true, 65_000)] {
+        let mut assignment = consuming_from(0);
+        let position = assignment.position_mut(&source()).unwrap();
+        let mut batch = rows(&[0]);
+        batch.rows[0].kafka_time_ms = 65_000;
+        batch.stamped_by_broker = stamped_by_broker;
+        position.admit(&mut batch, 30_000).unwrap();
+        assert_eq!(position.clock().now_ms(), Some(expected), "the host's clock is at 5,000 ms");
+    }
+}
+
+#[test]
 fn the_end_counts_as_reached_past_transaction_markers() {
     let mut assignment = consuming_from(0);
     let position = assignment.position_mut(&source()).unwrap();
     position.admit(&mut rows(&[0, 1]), 0).unwrap();
     assert!(!position.at_end());
-    position.saw_end(3);
+    position.saw_end(3, Duration::ZERO);
     assert!(position.at_end(), "a marker lies between");
     assert_eq!(position.reached(), Some(3));
     position.admit(&mut rows(&[3]), 0).unwrap();
     assert_eq!(position.reached(), Some(4));
     assert!(!position.at_end());
+}
+
+#[test]
+fn the_clock_of_a_silent_partition_goes_on_unless_it_is_held() {
+    let seconds = Duration::from_secs;
+    let mut assignment = consuming_from(0);
+    let position = assignment.position_mut(&source()).unwrap();
+    position.saw_end(0, seconds(1));
+    position.tick(seconds(2));
+    assert_eq!(position.clock().now_ms(), None, "without any Kafka time there is no clock");
+    position.admit(&mut rows(&[0]), 0).unwrap();
+    position.tick(seconds(5));
+    assert_eq!(position.clock().now_ms(), Some(1_000), "more may be on its way");
+    position.saw_end(1, seconds(10));
+    position.tick(seconds(13));
+    assert_eq!(position.clock().now_ms(), Some(4_000));
+    // The lane is paused from here, and looks again seven seconds later: whether it was silent then, nobody knows.
+    for second in 13..=20 {
+        position.hold_clock(seconds(second));
+    }
+    position.tick(seconds(20));
+    assert_eq!(position.clock().now_ms(), Some(4_000));
+    position.tick(seconds(21));
+    assert_eq!(position.clock().now_ms(), Some(5_000));
+    position.tick(seconds(15));
+    assert_eq!(position.clock().now_ms(), Some(5_000), "never back");
+    position.admit(&mut rows(&[1]), 0).unwrap();
+    position.tick(seconds(30));
+    assert_eq!(position.clock().now_ms(), Some(5_000), "a message has ended the silence");
+    // Held before its end was seen: nothing begins to run.
+    position.hold_clock(seconds(31));
+    position.tick(seconds(40));
+    assert_eq!(position.clock().now_ms(), Some(5_000));
 }

@@ -19,6 +19,8 @@ use crate::batch::RejectReason;
 const SECONDS_BELOW: u64 = 100_000_000_000;
 const MILLIS_BELOW: u64 = 100_000_000_000_000;
 const MICROS_BELOW: u64 = 100_000_000_000_000_000;
+/// An offset of RFC 3339 is less than this; `jiff` takes two hours more.
+const OFFSET_SECONDS_BELOW: u32 = 86_400;
 
 /// Reads a time; `path` is for the detail of the refusal.
 pub(super) fn read(value: Option<&Value<'_>>, path: &str) -> Result<i64, Refusal> {
@@ -61,6 +63,9 @@ fn written(text: &str, path: &str) -> Result<i64, Refusal> {
         let detail = format!("{path} \"{}\" has no zone; write it with Z or an offset such as +08:00", shortened(text));
         return Err(Refusal::new(RejectReason::TimeWithoutZone, detail));
     };
+    if offset.seconds().unsigned_abs() >= OFFSET_SECONDS_BELOW {
+        return Err(bad(path, text, "has a zone of a day or more"));
+    }
     let local = DateTime::from_parts(pieces.date(), time).duration_since(date(1970, 1, 1).at(0, 0, 0, 0));
     let nanos = local.as_nanos() - i128::from(offset.seconds()) * 1_000_000_000;
     // Not through `jiff::Timestamp`, which ends a day before the year 9999 does.

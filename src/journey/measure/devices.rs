@@ -65,9 +65,11 @@ impl Devices {
         id
     }
 
+    /// A name, its two counts, and its places in the list and in the map.
+    pub(super) const BYTES_A_DEVICE: usize = 24 + 16 + 2 * size_of::<Arc<str>>() + 8;
+
     pub(super) fn bytes(&self) -> usize {
-        // A name, its two counts, and its places in the list and in the map.
-        self.names.len() * (24 + 16 + 2 * size_of::<Arc<str>>() + 8)
+        self.names.len() * Self::BYTES_A_DEVICE
     }
 }
 
@@ -117,4 +119,18 @@ impl DeviceCache {
     pub(super) fn bytes(&self) -> usize {
         self.known.capacity() * size_of::<(u32, u32)>()
     }
+}
+
+/// Marks devices that a part names.
+pub(super) fn mark(devices: impl Iterator<Item = u32>, needed: &mut [bool]) {
+    for device in devices {
+        if let Some(needed) = needed.get_mut(device as usize) {
+            *needed = true;
+        }
+    }
+}
+
+/// The new id of a device, from what [`Devices::free`] gave; None: it was not kept.
+pub(super) fn renumbered_of(device: u32, renumbered: &[u32]) -> Option<u32> {
+    renumbered.get(device as usize).copied().filter(|id| *id != u32::MAX)
 }

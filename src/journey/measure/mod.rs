@@ -12,13 +12,17 @@
 
 mod columns;
 mod devices;
+mod groups;
+mod memory;
 mod part;
 mod partition;
+mod past;
 mod recent;
 mod rows;
 mod series;
 mod settings;
 mod sketch;
+mod slots;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +40,9 @@ use self::columns::Writer;
 use self::devices::DeviceCache;
 use self::partition::Partition;
 use self::rows::{Rows, Scratch};
-use crate::batch::{Dictionaries, InspectedBatch, MeasuredParts, ReadingColumns, ReplayState, SensorCatalog, TopicPartition};
+use crate::batch::{
+    Dictionaries, InspectedBatch, MeasuredParts, ReadingColumns, ReplayState, SensorCatalog, TopicPartition, trusted_stamp_ms,
+};
 
 /// Where a partition is to be read from after it was adopted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +59,10 @@ pub struct Replay {
 pub struct ClockRun {
     /// Before the batch; None: no record had a Kafka time yet.
     pub before_ms: Option<i64>,
+    /// [`RawBatch::guard_ms`](crate::batch::RawBatch::guard_ms) of the batch.
     pub wall_ms: i64,
+    /// False: there is no room for parts right now. The clock stands still before the next closing, which comes with a later call.
+    pub may_close: bool,
 }
 
 /// What a batch did to the windows.
@@ -99,7 +108,7 @@ impl Measurer {
     /// retention has removed of a listed window makes it partial.
     pub fn adopt(&mut self, source: &TopicPartition, note: Option<&ReplayState>, committed: i64, log_start: i64) -> Replay {
         self.tokens += 1;
-        let mut partition = Partition::new(self.windows, self.flags_hash, self.catalog.len(), self.tokens);
+        let mut partition = Partition::new(self.windows, self.flags_hash, Arc::clone(&self.catalog), self.tokens);
         #[cfg(test)]
         {
             partition.ignores_from = self.ignores_from;
@@ -112,6 +121,21 @@ impl Measurer {
     /// Forgets a partition with all its state: it went to another lane, or its open epoch was given up.
     pub fn release(&mut self, source: &TopicPartition) {
         self.partitions.remove(source);
+    }
+
+    /// Whether it has the windows of a partition.
+    pub fn holds(&self, source: &TopicPartition) -> bool {
+        self.partitions.contains_key(source)
+    }
+
+    /// Forgets all partitions.
+    pub fn release_all(&mut self) {
+        self.partitions.clear();
+    }
+
+    /// Whether a live partition has windows that [`Measurer::drain`] would write.
+    pub fn has_open_windows(&self, source: &TopicPartition) -> bool {
+        self.partitions.get(source).is_some_and(|partition| partition.replaying_to().is_none() && partition.has_open())
     }
 
     /// The committed offset that a partition replays up to; None: it is live.
@@ -138,6 +162,14 @@ impl Measurer {
         let mut measured = Measured { counted: Counted::default(), parts: self.go_live(&batch.source) };
         let mut clock_ms = clock.before_ms.unwrap_or(i64::MIN);
         let mut row = 0;
+        let hold_before_ms = self.next_closing_ms(&batch.source).filter(|closing_ms| !clock.may_close && *closing_ms > i64::MIN);
+        if let Some(closing_ms) = hold_before_ms {
+            let held_ms = self.clock_after(&batch.readings, clock).min(closing_ms - 1);
+            let more = self.measure_rows(batch, 0..batch.readings.len(), dictionaries, Some(held_ms));
+            measured.counted.add(more.counted);
+            measured.parts.append(more.parts);
+            return measured;
+        }
         while row < batch.readings.len() {
             let (end, reached_ms) =
                 self.next_cut(&batch.source, &batch.readings, row, ClockRun { before_ms: Some(clock_ms), ..clock });
@@ -150,13 +182,22 @@ impl Measurer {
         measured
     }
 
+    /// The clock after the last row.
+    fn clock_after(&self, readings: &ReadingColumns, clock: ClockRun) -> i64 {
+        let stamps = (0..readings.len()).map(|row| self.stamp(readings, row, clock.wall_ms));
+        stamps.max().unwrap_or(i64::MIN).max(clock.before_ms.unwrap_or(i64::MIN))
+    }
+
+    /// The Kafka time of a row as the clock takes it; the least value where it has none.
+    fn stamp(&self, readings: &ReadingColumns, row: usize, wall_ms: i64) -> i64 {
+        let stamp = if readings.kafka_time.is_valid(row) { readings.kafka_time.value(row) } else { i64::MIN };
+        trusted_stamp_ms(stamp, wall_ms, self.windows.future_skew_ms)
+    }
+
     /// The first row after `row` at which the clock crosses the closing that comes after the one that `row` may cross, and the clock just
     /// before that row.
     fn next_cut(&self, source: &TopicPartition, readings: &ReadingColumns, row: usize, clock: ClockRun) -> (usize, i64) {
-        let stamp = |row: usize| {
-            let stamp = if readings.kafka_time.is_valid(row) { readings.kafka_time.value(row) } else { i64::MIN };
-            if stamp > clock.wall_ms.saturating_add(self.windows.future_skew_ms) { clock.wall_ms } else { stamp }
-        };
+        let stamp = |row: usize| self.stamp(readings, row, clock.wall_ms);
         let mut reached_ms = clock.before_ms.unwrap_or(i64::MIN).max(stamp(row));
         let closing_ms = match self.partitions.get(source) {
             Some(partition) => partition.closing_after_ms(reached_ms),

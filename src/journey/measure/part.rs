@@ -6,20 +6,57 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::devices::{DeviceCache, Devices};
-use super::recent::Recent;
-use super::rows::{BAD, COUNTED, NO_TEXT, PlaceKey, Rows};
-use super::series::{Measures, Series, Summary};
-use super::sketch::Sketch;
-use crate::batch::{Dictionaries, Dictionary};
+use super::devices::{DeviceCache, Devices, mark, renumbered_of};
+use super::groups::{GroupName, Groups};
+use super::memory::{empty, fetch};
+use super::past::Past;
+use super::recent::{NO_SECOND, Recent};
+use super::rows::{NO_TEXT, PlaceKey, Rows};
+use super::series::SeriesTable;
+use super::slots::{NO_SLOT, Slots};
+use crate::batch::{Dictionaries, Dictionary, SensorCatalog};
 
-/// What became of a reading.
+/// Why a reading does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Counted,
+pub(super) enum Refusal {
     Duplicate,
     OverLimit,
 }
+
+/// A reading that goes to a part: its row, and the slot of its device there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) row: u32,
+    /// [`NO_SLOT`] where it had none yet when the run was planned.
+    pub(super) slot: u32,
+    /// Which of the run's homes.
+    pub(super) home: u32,
+}
+
+/// A reading that counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// Event time, µs from the start of the window.
+    pub(super) time_us: f64,
+    pub(super) row: u32,
+    pub(super) slot: u32,
+    pub(super) group: u32,
+    pub(super) fit: Fit,
+}
+
+/// How the values of a reading fit the series of its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// A value for each, all of them later than the last ones.
+    Later,
+    /// A value for each.
+    Whole,
+    /// Not every sensor counts.
+    Gaps,
+}
+
+/// So many readings ahead memory is asked for.
+pub(super) const AHEAD: usize = 12;
 
 /// Whose ids the rows of a run hold.
 pub(super) struct Names<'a> {
@@ -32,134 +69,228 @@ pub(super) struct Names<'a> {
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) start_ms: i64,
+    start_us: i64,
     pub(super) from: i64,
     /// One past its last offset, where that is known: late and early parts, and those rebuilt from a list.
     pub(super) to: i64,
     pub(super) partial: bool,
     /// Devices, and groups, that it takes.
     devices_max: usize,
+    looks_for_repeats: bool,
     slots: Slots,
-    pub(super) devices: Vec<DeviceSlot>,
-    /// `[device slot][sensor]`
-    pub(super) series: Vec<Series>,
-    pub(super) groups: Groups,
-    /// None: repeats are not looked for.
-    recent: Option<Recent>,
+    pub(super) tables: Tables,
 }
 
-/// A device of a part.
+/// What a part has measured. Its memory serves one part after another: fresh pages cost as much as the measuring.
 #[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) sensors: usize,
+    pub(super) devices: Vec<DeviceSlot>,
+    pub(super) series: SeriesTable,
+    pub(super) groups: Groups,
+    recent: Recent,
+}
+
+/// A device of a part, on a cache line.
+#[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct DeviceSlot {
+    /// The latest event time of its counted readings, µs from the start of the window.
+    latest_us: f64,
     pub(super) device: u32,
     counted: u32,
     pub(super) group: u32,
-    /// What the last counted reading said, in ids of the lane's dictionaries; None: these were emptied since.
-    place: Option<PlaceKey>,
+    /// Where the second half of its memory of repeats is.
+    recent: u32,
+    /// What the last counted reading said.
+    place: PlaceKey,
+    /// Each of its series has a value.
+    is_whole: bool,
     pub(super) room: Option<Arc<str>>,
 }
 
+impl Tables {
+    pub(super) fn new(catalog: &SensorCatalog) -> Self {
+        Self {
+            sensors: catalog.len(),
+            devices: Vec::new(),
+            series: SeriesTable::new(catalog),
+            groups: Groups::new(catalog.len()),
+            recent: Recent::default(),
+        }
+    }
+
+    /// Forgets everything, but not its memory.
+    fn clear(&mut self) {
+        empty(&mut self.devices);
+        self.series.clear();
+        self.groups.clear();
+        self.recent.clear();
+    }
+
+    #[inline]
+    fn fetch_device(&self, slot: u32) {
+        self.devices.get(slot as usize).into_iter().for_each(fetch);
+    }
+
+    /// What a device that has come by now points at.
+    #[inline]
+    fn fetch_recent(&self, slot: u32) {
+        if let Some(device) = self.devices.get(slot as usize) {
+            self.recent.fetch(slot, device.recent, device.counted);
+        }
+    }
+
+    /// With all of its memory of repeats, and its place among the slots.
+    pub(super) fn bytes_a_device(sensors: usize) -> usize {
+        size_of::<DeviceSlot>() + SeriesTable::bytes_a_device(sensors) + Recent::BYTES_A_DEVICE + size_of::<u32>()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.devices.capacity() * size_of::<DeviceSlot>() + self.series.bytes() + self.groups.bytes() + self.recent.bytes()
+    }
+}
+
 impl Part {
-    /// A window that counts from `from` on.
-    pub(super) fn open(start_ms: i64, from: i64, devices_max: usize) -> Self {
+    /// A window that counts from `from` on, of a partition that knows so many devices. `tables` are empty.
+    pub(super) fn open(start_ms: i64, from: i64, (devices_max, devices_known): (usize, usize), tables: Tables) -> Self {
         Self {
             start_ms,
+            start_us: start_ms.saturating_mul(1_000),
             from,
             to: i64::MAX,
             partial: false,
             devices_max,
-            slots: Slots::Dense(Vec::new()),
-            devices: Vec::new(),
-            series: Vec::new(),
-            groups: Groups::default(),
-            recent: Some(Recent::default()),
+            looks_for_repeats: true,
+            slots: Slots::Dense(Vec::with_capacity(devices_known)),
+            tables,
         }
     }
 
     /// A late or early part: without memory of repeats and without a limit, for it does not outlive the epoch.
-    pub(super) fn loose(start_ms: i64, from: i64) -> Self {
-        Self { devices_max: usize::MAX, slots: Slots::Sparse(HashMap::new()), recent: None, ..Self::open(start_ms, from, 0) }
+    pub(super) fn loose(start_ms: i64, from: i64, catalog: &SensorCatalog) -> Self {
+        let slots = Slots::Sparse(HashMap::new());
+        Self { looks_for_repeats: false, slots, ..Self::open(start_ms, from, (usize::MAX, 0), Tables::new(catalog)) }
     }
 
-    /// Counts one reading, if it is neither a repeat nor beyond the limit.
+    /// The slot of a device that the part has met.
     #[inline]
-    pub(super) fn count(&mut self, rows: &Rows<'_>, row: usize, names: &mut Names<'_>) -> Verdict {
-        let key = rows.devices[row];
-        let hash = rows.hashes[row];
-        let known = names.cache.find(names.devices, names.dictionaries, key).and_then(|device| self.slots.get(device));
-        match (known, &self.recent) {
-            (Some(slot), Some(recent)) if recent.knows(slot, hash) => return Verdict::Duplicate,
-            (None, _) if self.devices.len() >= self.devices_max => return Verdict::OverLimit,
-            _ => {}
-        }
-        let place = rows.place(row);
-        let slot = match known {
-            Some(slot) if self.devices[slot].place == Some(place) => slot,
-            _ => match self.settle_place(known, key, place, names) {
-                Some(slot) => slot,
-                None => return Verdict::OverLimit,
-            },
-        };
-        let device = &mut self.devices[slot];
-        if let Some(recent) = &mut self.recent {
-            recent.remember(slot, device.counted, hash);
-        }
-        device.counted = device.counted.wrapping_add(1);
-        let group = device.group as usize;
-        self.add_values(rows, row, slot, group);
-        Verdict::Counted
+    pub(super) fn slot_of(&self, device: u32) -> Option<u32> {
+        self.slots.get(device)
     }
 
-    #[inline]
-    fn add_values(&mut self, rows: &Rows<'_>, row: usize, slot: usize, group: usize) {
-        let sensors = rows.sensors.len();
-        let time_us = rows.event_times_us[row];
-        let of_device = self.series[slot * sensors..].iter_mut();
-        let of_group = self.groups.series[group * sensors..].iter_mut();
-        for ((column, series), group) in rows.sensors.iter().zip(of_device).zip(of_group) {
-            match column.classes[row] {
-                COUNTED => {
-                    let value = column.values[row];
-                    series.add(value, time_us);
-                    group.measures.add(value, time_us);
-                    group.sketch.add(value);
-                }
-                BAD => {
-                    series.measures.count_bad += 1;
-                    group.measures.count_bad += 1;
-                }
-                _ => {}
+    /// Counts the readings of a run that go here, but for those it refuses and tells of. Gives how many count. First all are judged, then
+    /// all are measured, table by table: a loop that does one thing can ask for the memory of the readings that come next.
+    pub(super) fn count(
+        &mut self,
+        rows: &Rows<'_>,
+        steps: &[Step],
+        (names, entries): (&mut Names<'_>, &mut Vec<Entry>),
+        mut refuse: impl FnMut(usize, Refusal),
+    ) -> u64 {
+        entries.clear();
+        for (at, step) in steps.iter().enumerate() {
+            if let Some(next) = steps.get(at + 2 * AHEAD) {
+                self.tables.fetch_device(next.slot);
+            }
+            if let Some(next) = steps.get(at + AHEAD) {
+                self.tables.fetch_recent(next.slot);
+            }
+            match self.judge(rows, step, names) {
+                Ok(entry) => entries.push(entry),
+                Err(refusal) => refuse(step.row as usize, refusal),
             }
         }
+        self.tables.series.measure(rows, entries);
+        self.tables.groups.measure(rows, entries);
+        entries.len() as u64
     }
 
-    /// A device that is new to the part, or that says another place than before. None: too many groups.
+    /// Whether a reading counts; then it is remembered.
+    #[inline]
+    fn judge(&mut self, rows: &Rows<'_>, step: &Step, names: &mut Names<'_>) -> Result<Entry, Refusal> {
+        let row = step.row as usize;
+        let time_us = rows.event_times_us[row].wrapping_sub(self.start_us) as f64;
+        let (key, place, hash) = (rows.devices[row], rows.places[row], rows.hashes[row]);
+        let known = if step.slot == NO_SLOT { self.find_slot(key, names) } else { Some(step.slot) };
+        let slot = match known {
+            Some(slot) => {
+                let device = &self.tables.devices[slot as usize];
+                // A repeat has the time of an earlier reading.
+                let may_repeat = self.looks_for_repeats && time_us <= device.latest_us;
+                if may_repeat && self.tables.recent.knows(slot, device.recent, hash) {
+                    return Err(Refusal::Duplicate);
+                }
+                if device.place != place {
+                    self.move_device(slot, place, names)?;
+                }
+                slot
+            }
+            None => self.open_slot(key, place, names)?,
+        };
+        let device = &mut self.tables.devices[slot as usize];
+        if self.looks_for_repeats {
+            self.tables.recent.remember(slot, &mut device.recent, device.counted, hash);
+        }
+        device.counted = device.counted.wrapping_add(1);
+        let is_later = time_us >= device.latest_us;
+        device.latest_us = if is_later { time_us } else { device.latest_us };
+        let fit = if !rows.is_whole(row) {
+            Fit::Gaps
+        } else if is_later && device.is_whole {
+            Fit::Later
+        } else {
+            device.is_whole = true;
+            Fit::Whole
+        };
+        Ok(Entry { time_us, row: step.row, slot, group: device.group, fit })
+    }
+
     #[cold]
-    fn settle_place(&mut self, known: Option<usize>, key: u32, place: PlaceKey, names: &mut Names<'_>) -> Option<usize> {
-        let text = |dictionary: &Dictionary, id: u32| (id != NO_TEXT).then(|| Arc::<str>::from(dictionary.get(id)));
-        let sensors = self.groups.sensors;
-        let name = GroupName { building: text(&names.dictionaries.buildings, place.building), floor: place.floor };
-        let group = self.groups.find_or_add(name, self.devices_max)?;
-        let room = text(&names.dictionaries.rooms, place.room);
-        if let Some(slot) = known {
-            let device = &mut self.devices[slot];
-            (device.group, device.place, device.room) = (group, Some(place), room);
-            return Some(slot);
-        }
-        let device = names.cache.find_or_add(names.devices, names.dictionaries, key);
-        let slot = self.devices.len();
-        self.devices.push(DeviceSlot { device, counted: 0, group, place: Some(place), room });
-        self.series.resize(self.series.len() + sensors, Series::default());
-        self.slots.set(device, slot);
-        if let Some(recent) = &mut self.recent {
-            recent.open_slot();
-        }
-        Some(slot)
+    fn find_slot(&self, key: u32, names: &mut Names<'_>) -> Option<u32> {
+        let device = names.cache.find(names.devices, names.dictionaries, key)?;
+        self.slots.get(device)
     }
 
-    /// So many sensors a reading has. To be said before the first reading is counted.
-    pub(super) fn with_sensors(mut self, sensors: usize) -> Self {
-        self.groups.sensors = sensors;
-        self
+    /// For a device that is new to the part.
+    #[cold]
+    fn open_slot(&mut self, key: u32, place: PlaceKey, names: &mut Names<'_>) -> Result<u32, Refusal> {
+        let slot = self.tables.devices.len();
+        if slot >= self.devices_max {
+            return Err(Refusal::OverLimit);
+        }
+        let group = self.group_of(place, names)?;
+        let device = names.cache.find_or_add(names.devices, names.dictionaries, key);
+        let slot = self.slots.set(device, slot);
+        self.tables.devices.push(DeviceSlot {
+            latest_us: f64::NEG_INFINITY,
+            device,
+            counted: 0,
+            group,
+            recent: NO_SECOND,
+            place,
+            is_whole: false,
+            room: text(&names.dictionaries.rooms, place.room),
+        });
+        self.tables.series.open_slot();
+        if self.looks_for_repeats {
+            self.tables.recent.open_slot();
+        }
+        Ok(slot)
+    }
+
+    /// A device says another place than before.
+    #[cold]
+    fn move_device(&mut self, slot: u32, place: PlaceKey, names: &mut Names<'_>) -> Result<(), Refusal> {
+        let group = self.group_of(place, names)?;
+        let device = &mut self.tables.devices[slot as usize];
+        (device.group, device.place, device.room) = (group, place, text(&names.dictionaries.rooms, place.room));
+        Ok(())
+    }
+
+    fn group_of(&mut self, place: PlaceKey, names: &Names<'_>) -> Result<u32, Refusal> {
+        let name = GroupName { building: text(&names.dictionaries.buildings, place.building), floor: place.floor() };
+        self.tables.groups.find_or_add(name, self.devices_max).ok_or(Refusal::OverLimit)
     }
 
     /// Whether an offset lies in its interval.
@@ -169,191 +300,46 @@ impl Part {
 
     /// The lane's dictionaries were emptied: their ids mean nothing any more.
     pub(super) fn forget_keys(&mut self) {
-        for device in &mut self.devices {
-            device.place = None;
+        for device in &mut self.tables.devices {
+            device.place = PlaceKey::FORGOTTEN;
         }
     }
 
     pub(super) fn mark_devices(&self, needed: &mut [bool]) {
-        mark(self.devices.iter().map(|slot| slot.device), needed);
+        mark(self.tables.devices.iter().map(|slot| slot.device), needed);
     }
 
     pub(super) fn renumber(&mut self, renumbered: &[u32]) {
-        for slot in &mut self.devices {
-            slot.device = renumbered.get(slot.device as usize).copied().unwrap_or(u32::MAX);
+        for slot in &mut self.tables.devices {
+            slot.device = renumbered_of(slot.device, renumbered).unwrap_or(u32::MAX);
         }
-        self.slots.rebuild(self.devices.iter().map(|slot| slot.device));
+        self.slots.renumber(|device| renumbered_of(device, renumbered));
     }
 
-    /// What rolling values need of it once it is written.
-    pub(super) fn into_past(self) -> Past {
-        Past {
+    /// What rolling values need of it once it is written; and its memory, for another part.
+    pub(super) fn into_past(self) -> (Past, Tables) {
+        let mut tables = self.tables;
+        let (groups, group_summaries) = tables.groups.summaries();
+        let past = Past {
             start_ms: self.start_ms,
             from: self.from,
             to: self.to,
             partial: self.partial,
-            sensors: self.groups.sensors,
+            sensors: tables.sensors,
             slots: self.slots,
-            devices: self.devices.iter().map(|slot| slot.device).collect(),
-            summaries: self.series.iter().map(|series| series.measures.summary()).collect(),
-            group_summaries: self.groups.series.iter().map(|series| series.measures.summary()).collect(),
-            groups: self.groups.ids,
-        }
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.series.capacity() * size_of::<Series>()
-            + self.devices.capacity() * size_of::<DeviceSlot>()
-            + self.slots.bytes()
-            + self.groups.bytes()
-            + self.recent.as_ref().map_or(0, Recent::bytes)
-    }
-}
-
-/// An on-time part that is written: what rolling values still need.
-#[derive(Debug)]
-pub(super) struct Past {
-    pub(super) start_ms: i64,
-    pub(super) from: i64,
-    pub(super) to: i64,
-    pub(super) partial: bool,
-    sensors: usize,
-    slots: Slots,
-    devices: Vec<u32>,
-    summaries: Vec<Summary>,
-    group_summaries: Vec<Summary>,
-    groups: HashMap<GroupName, u32>,
-}
-
-impl Past {
-    pub(super) fn of_device(&self, device: u32) -> Option<&[Summary]> {
-        let slot = self.slots.get(device)?;
-        self.summaries.get(slot * self.sensors..(slot + 1) * self.sensors)
-    }
-
-    pub(super) fn of_group(&self, name: &GroupName) -> Option<&[Summary]> {
-        let group = *self.groups.get(name)? as usize;
-        self.group_summaries.get(group * self.sensors..(group + 1) * self.sensors)
-    }
-
-    pub(super) fn mark_devices(&self, needed: &mut [bool]) {
-        mark(self.devices.iter().copied(), needed);
-    }
-
-    pub(super) fn renumber(&mut self, renumbered: &[u32]) {
-        for device in &mut self.devices {
-            *device = renumbered.get(*device as usize).copied().unwrap_or(u32::MAX);
-        }
-        self.slots.rebuild(self.devices.iter().copied());
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        (self.summaries.capacity() + self.group_summaries.capacity()) * size_of::<Summary>() + self.slots.bytes()
-    }
-}
-
-fn mark(devices: impl Iterator<Item = u32>, needed: &mut [bool]) {
-    for device in devices {
-        if let Some(needed) = needed.get_mut(device as usize) {
-            *needed = true;
-        }
-    }
-}
-
-/// A building and a floor, as far as readings say.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct GroupName {
-    pub(super) building: Option<Arc<str>>,
-    pub(super) floor: Option<i32>,
-}
-
-/// The groups of a part: a reading counts into the one of the place that it says itself.
-#[derive(Debug, Default)]
-pub(super) struct Groups {
-    pub(super) sensors: usize,
-    pub(super) names: Vec<GroupName>,
-    ids: HashMap<GroupName, u32>,
-    /// `[group][sensor]`
-    pub(super) series: Vec<GroupSeries>,
-}
-
-/// One sensor of one group.
-#[derive(Clone, Debug, Default)]
-pub(super) struct GroupSeries {
-    pub(super) measures: Measures,
-    pub(super) sketch: Sketch,
-}
-
-impl Groups {
-    fn find_or_add(&mut self, name: GroupName, groups_max: usize) -> Option<u32> {
-        if let Some(group) = self.ids.get(&name) {
-            return Some(*group);
-        }
-        if self.names.len() >= groups_max {
-            return None;
-        }
-        let group = u32::try_from(self.names.len()).ok()?;
-        self.names.push(name.clone());
-        self.ids.insert(name, group);
-        self.series.resize_with(self.series.len() + self.sensors, GroupSeries::default);
-        Some(group)
-    }
-
-    fn bytes(&self) -> usize {
-        let sketches: usize = self.series.iter().map(|series| series.sketch.bytes()).sum();
-        self.series.capacity() * size_of::<GroupSeries>() + self.names.capacity() * 2 * size_of::<GroupName>() + sketches
-    }
-}
-
-/// The slot of a device in a part: dense where most devices of the partition are in it, sparse in late and early parts.
-#[derive(Debug)]
-enum Slots {
-    Dense(Vec<u32>),
-    Sparse(HashMap<u32, u32>),
-}
-
-const NO_SLOT: u32 = u32::MAX;
-
-impl Slots {
-    #[inline]
-    fn get(&self, device: u32) -> Option<usize> {
-        let slot = match self {
-            Slots::Dense(slots) => slots.get(device as usize).copied().filter(|slot| *slot != NO_SLOT),
-            Slots::Sparse(slots) => slots.get(&device).copied(),
+            summaries: tables.series.summaries(tables.devices.len()),
+            groups,
+            group_summaries,
         };
-        slot.map(|slot| slot as usize)
+        tables.clear();
+        (past, tables)
     }
 
-    fn set(&mut self, device: u32, slot: usize) {
-        let slot = u32::try_from(slot).unwrap_or(NO_SLOT);
-        match self {
-            Slots::Dense(slots) => {
-                let at = device as usize;
-                if slots.len() <= at {
-                    slots.resize(at + 1, NO_SLOT);
-                }
-                slots[at] = slot;
-            }
-            Slots::Sparse(slots) => {
-                slots.insert(device, slot);
-            }
-        }
+    pub(super) fn bytes(&self) -> usize {
+        self.tables.bytes() + self.slots.bytes()
     }
+}
 
-    fn rebuild(&mut self, devices: impl Iterator<Item = u32>) {
-        match self {
-            Slots::Dense(slots) => *slots = Vec::new(),
-            Slots::Sparse(slots) => slots.clear(),
-        }
-        for (slot, device) in devices.enumerate() {
-            self.set(device, slot);
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Slots::Dense(slots) => slots.capacity() * size_of::<u32>(),
-            Slots::Sparse(slots) => slots.capacity() * 2 * size_of::<u64>(),
-        }
-    }
+fn text(dictionary: &Dictionary, id: u32) -> Option<Arc<str>> {
+    (id != NO_TEXT).then(|| dictionary.get(id).into())
 }

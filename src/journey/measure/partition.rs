@@ -2,14 +2,18 @@
 //! reading is asked first whether it is late (W only grows), then whether its window is open, and last whether it is early. So the parts
 //! of a window cannot overlap.
 
-use std::collections::HashMap;
+mod counting;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use self::counting::Plan;
 use super::columns::{Label, Writer};
-use super::devices::{DeviceCache, Devices};
-use super::part::{Names, Part, Past, Verdict};
-use super::rows::{Rows, UNTRUSTED};
+use super::devices::Devices;
+use super::part::{Part, Tables};
+use super::past::Past;
 use super::settings::Windows;
-use crate::batch::{Dictionaries, Flag, ListedPart, OpenWindow, PartialWindow, ReplayState};
+use crate::batch::{Dictionaries, ListedPart, OpenWindow, PartialWindow, ReplayState, SensorCatalog};
 
 /// Readings of a call by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,28 +46,13 @@ pub(super) struct Grid {
     pub(super) rolling: u32,
 }
 
-/// Where the readings of a window go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Home {
-    Open(usize),
-    Late(usize),
-    Early(usize),
-}
-
-/// The window of the reading before, and where its readings go: neighbours mostly share it.
-struct Recent<T> {
-    start_us: i64,
-    end_us: i64,
-    home: T,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) devices: Devices,
     windows: Windows,
     flags_hash: u64,
-    sensors: usize,
+    catalog: Arc<SensorCatalog>,
     /// [`Dictionaries::generation`] of the keys that parts hold.
     generation: u64,
     grid: Grid,
@@ -83,18 +72,21 @@ pub(super) struct Partition {
     loose: Vec<Part>,
     /// Of (start, is it late).
     loose_at: HashMap<(i64, bool), usize>,
+    /// Memory of the part that was written last, for the next one that opens.
+    spare: Option<Tables>,
+    plan: Plan,
     /// The canary of the tests: replay counts all of a listed window, also before its first offset.
     #[cfg(test)]
     pub(super) ignores_from: bool,
 }
 
 impl Partition {
-    pub(super) fn new(windows: Windows, flags_hash: u64, sensors: usize, token: u32) -> Self {
+    pub(super) fn new(windows: Windows, flags_hash: u64, catalog: Arc<SensorCatalog>, token: u32) -> Self {
         Self {
             devices: Devices::new(token),
             windows,
             flags_hash,
-            sensors,
+            catalog,
             generation: 0,
             grid: Grid { size_ms: windows.size_ms, rolling: windows.rolling },
             written_until_ms: None,
@@ -106,6 +98,8 @@ impl Partition {
             past: Vec::new(),
             loose: Vec::new(),
             loose_at: HashMap::new(),
+            spare: None,
+            plan: Plan::default(),
             #[cfg(test)]
             ignores_from: false,
         }
@@ -121,7 +115,7 @@ impl Partition {
         let flags_changed = note.flags_hash != self.flags_hash;
         self.is_changed = flags_changed || self.grid != wanted;
         let part = |start_ms, from, to| {
-            let mut part = Part::open(start_ms, from, self.windows.devices_max).with_sensors(self.sensors);
+            let mut part = Part::open(start_ms, from, (self.windows.devices_max, 0), Tables::new(&self.catalog));
             part.to = to;
             part.partial = flags_changed || from < log_start;
             part
@@ -138,34 +132,8 @@ impl Partition {
         self.replaying_to
     }
 
-    /// Counts readings from before the committed offset, each into its listed window if its offset lies in the listed interval.
-    pub(super) fn replay(&mut self, rows: &Rows<'_>, cache: &mut DeviceCache, dictionaries: &Dictionaries) {
-        let Some(committed) = self.replaying_to else { return };
-        self.follow(dictionaries);
-        let mut names = Names { devices: &mut self.devices, cache, dictionaries };
-        let mut recent: Option<Recent<Option<(bool, usize)>>> = None;
-        for row in 0..rows.len() {
-            let (offset, event_us) = (rows.offsets[row], rows.event_times_us[row]);
-            if rows.quality[row] & UNTRUSTED != 0 || offset >= committed {
-                continue;
-            }
-            if recent.as_ref().is_none_or(|recent| event_us < recent.start_us || event_us >= recent.end_us) {
-                let start_ms = start_of(event_us, self.grid.size_ms);
-                let find = |parts: &[Part]| parts.iter().position(|part| part.start_ms == start_ms);
-                let open = find(&self.open).map(|at| (true, at));
-                let home = open.or_else(|| find(&self.rebuilt).map(|at| (false, at)));
-                recent = Some(Recent::new(start_ms, self.grid.size_ms, home));
-            }
-            let Some((is_open, at)) = recent.as_ref().and_then(|recent| recent.home) else { continue };
-            let part = if is_open { &mut self.open[at] } else { &mut self.rebuilt[at] };
-            #[cfg(test)]
-            let ignores_from = self.ignores_from && offset < part.to;
-            #[cfg(not(test))]
-            let ignores_from = false;
-            if part.counts_offset(offset) || ignores_from {
-                part.count(rows, row, &mut names);
-            }
-        }
+    pub(super) fn has_open(&self) -> bool {
+        !self.open.is_empty()
     }
 
     /// Replay is done. Changed settings: what is listed is written at once on its old grid, W moves past it, and the new grid begins at
@@ -174,91 +142,17 @@ impl Partition {
         if self.replaying_to.take().is_none() {
             return;
         }
-        self.past = self.rebuilt.drain(..).map(Part::into_past).collect();
+        for part in self.rebuilt.drain(..) {
+            let (past, tables) = part.into_past();
+            self.past.push(past);
+            self.spare = Some(tables);
+        }
         self.past.sort_by_key(|past| past.start_ms);
         if std::mem::take(&mut self.is_changed) {
             self.drain(writer);
             self.past.clear();
             self.grid = Grid { size_ms: self.windows.size_ms, rolling: self.windows.rolling };
         }
-    }
-
-    /// Counts readings at and past the committed offset; what is due at `clock_ms` must have been closed. Adds flags to `masks`.
-    pub(super) fn count(
-        &mut self,
-        rows: &Rows<'_>,
-        (cache, dictionaries): (&mut DeviceCache, &Dictionaries),
-        clock_ms: i64,
-        masks: &mut [u16],
-    ) -> Counted {
-        self.follow(dictionaries);
-        let mut counted = Counted::default();
-        let mut recent: Option<Recent<Home>> = None;
-        for (row, mask) in masks.iter_mut().enumerate().take(rows.len()) {
-            if rows.quality[row] & UNTRUSTED != 0 {
-                counted.untrusted += 1;
-                continue;
-            }
-            let (offset, event_us) = (rows.offsets[row], rows.event_times_us[row]);
-            let home = match &recent {
-                Some(recent) if event_us >= recent.start_us && event_us < recent.end_us => recent.home,
-                _ => {
-                    let start_ms = start_of(event_us, self.grid.size_ms);
-                    let home = self.home_of(start_ms, offset, clock_ms);
-                    recent = Some(Recent::new(start_ms, self.grid.size_ms, home));
-                    home
-                }
-            };
-            let mut names = Names { devices: &mut self.devices, cache: &mut *cache, dictionaries };
-            let (part, tally) = match home {
-                Home::Open(at) => (&mut self.open[at], &mut counted.on_time),
-                Home::Late(at) => (&mut self.loose[at], &mut counted.late),
-                Home::Early(at) => (&mut self.loose[at], &mut counted.early),
-            };
-            match part.count(rows, row, &mut names) {
-                Verdict::Counted => *tally += 1,
-                Verdict::Duplicate => {
-                    counted.duplicates += 1;
-                    *mask |= Flag::Duplicate.mask();
-                }
-                Verdict::OverLimit => {
-                    counted.over_limit += 1;
-                    *mask |= Flag::OverLimit.mask();
-                }
-            }
-            if !matches!(home, Home::Open(_)) {
-                part.to = offset.saturating_add(1);
-            }
-        }
-        if let Some(last) = rows.offsets.last() {
-            self.position = self.position.max(last.saturating_add(1));
-        }
-        counted
-    }
-
-    /// Late? Open? Early? Else it opens.
-    fn home_of(&mut self, start_ms: i64, offset: i64, clock_ms: i64) -> Home {
-        let end_ms = start_ms.saturating_add(self.grid.size_ms);
-        if self.written_until_ms.is_some_and(|until| end_ms <= until) {
-            return Home::Late(self.loose_part(start_ms, offset, true));
-        }
-        if let Some(at) = self.open.iter().position(|part| part.start_ms == start_ms) {
-            return Home::Open(at);
-        }
-        if start_ms > clock_ms.saturating_add(self.windows.future_skew_ms) {
-            return Home::Early(self.loose_part(start_ms, offset, false));
-        }
-        self.open.push(Part::open(start_ms, offset, self.windows.devices_max).with_sensors(self.sensors));
-        Home::Open(self.open.len() - 1)
-    }
-
-    fn loose_part(&mut self, start_ms: i64, offset: i64, is_late: bool) -> usize {
-        let next = self.loose.len();
-        let at = *self.loose_at.entry((start_ms, is_late)).or_insert(next);
-        if at == next {
-            self.loose.push(Part::loose(start_ms, offset).with_sensors(self.sensors));
-        }
-        at
     }
 
     /// The clock, ms, at which the next window is to be written, or W to be moved.
@@ -327,7 +221,9 @@ impl Partition {
         writer.parts().parts_on_time += 1;
         let label = Label { start_ms: part.start_ms, end_ms, from: part.from, to: part.to, on_time: true, partial };
         writer.write(&part, label, &past, &self.devices);
-        self.past.push(part.into_past());
+        let (past, tables) = part.into_past();
+        self.past.push(past);
+        self.spare = Some(tables);
         self.written_until_ms = Some(self.written_until_ms.map_or(end_ms, |written| written.max(end_ms)));
     }
 
@@ -390,18 +286,7 @@ impl Partition {
         let loose = self.loose.iter().map(Part::bytes).sum();
         let open: usize = self.open.iter().chain(&self.rebuilt).map(Part::bytes).sum();
         let past: usize = self.past.iter().map(Past::bytes).sum();
-        (loose, open + past + self.devices.bytes())
+        let spare = self.spare.as_ref().map_or(0, Tables::bytes) + self.plan.bytes();
+        (loose, open + past + spare + self.devices.bytes())
     }
-}
-
-impl<T> Recent<T> {
-    fn new(start_ms: i64, size_ms: i64, home: T) -> Self {
-        let start_us = start_ms.saturating_mul(1_000);
-        Self { start_us, end_us: start_us.saturating_add(size_ms.saturating_mul(1_000)), home }
-    }
-}
-
-/// The start of the window of an event time.
-fn start_of(event_us: i64, size_ms: i64) -> i64 {
-    event_us.div_euclid(size_ms.saturating_mul(1_000)).saturating_mul(size_ms)
 }

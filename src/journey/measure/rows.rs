@@ -1,10 +1,11 @@
-//! The readings of a run as measure wants them: per value whether it counts, booleans as numbers, a hash a reading.
+//! The readings of a run as measure wants them: values by row, booleans as numbers, per value whether it counts, a hash a reading.
 
 use std::ops::Range;
 
-use arrow::array::{Array, BooleanArray, Int32Array};
+use arrow::array::{Array, Int32Array};
+use arrow::buffer::NullBuffer;
 
-use crate::batch::{Flag, KeyColumn, ReadingColumns, SensorValues};
+use crate::batch::{Flag, KeyColumn, ReadingColumns, SensorColumns, SensorValues};
 
 /// What a value is to its series.
 pub(super) const ABSENT: u8 = 0;
@@ -21,21 +22,19 @@ const LEFT_OUT: u16 = Flag::BadValue.mask() | Flag::Missing.mask() | Flag::Unkno
 const HASH_START: u64 = 0x9e37_79b9_7f4a_7c15;
 const HASH_FACTOR: u64 = 0xe703_7ed1_a0b4_28db;
 /// Stands for a value that is not there: a NaN that no value has.
-const HASH_ABSENT: u64 = 0x7ff8_dead_0000_0001;
+const ABSENT_BITS: u64 = 0x7ff8_dead_0000_0001;
 
 /// Buffers that are filled again for each run.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
+    /// `[row][sensor]`: all values of a reading stand together, as the series of its device do.
+    values: Vec<f64>,
+    /// `[sensor][row]`
     classes: Vec<u8>,
-    booleans: Vec<f64>,
+    /// Of a reading: 0 where every sensor counts.
+    gaps: Vec<u8>,
     hashes: Vec<u64>,
-}
-
-/// One sensor of a run.
-#[derive(Clone, Copy)]
-pub(super) struct Column<'a> {
-    pub(super) values: &'a [f64],
-    pub(super) classes: &'a [u8],
+    places: Vec<PlaceKey>,
 }
 
 /// A run of readings, all slices of the same length.
@@ -45,51 +44,50 @@ pub(super) struct Rows<'a> {
     pub(super) devices: &'a [u32],
     pub(super) quality: &'a [u16],
     pub(super) hashes: &'a [u64],
-    pub(super) sensors: Vec<Column<'a>>,
-    building: &'a KeyColumn,
-    floor: &'a Int32Array,
-    room: &'a KeyColumn,
-    start: usize,
+    pub(super) places: &'a [PlaceKey],
+    sensors: usize,
+    values: &'a [f64],
+    classes: &'a [u8],
+    gaps: &'a [u8],
 }
 
-/// Where a reading says that it is, in ids of the lane's dictionaries; [`NO_TEXT`] and None where it says nothing.
+/// Where a reading says that it is, in ids of the lane's dictionaries; [`NO_TEXT`] where it says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PlaceKey {
     pub(super) building: u32,
-    pub(super) floor: Option<i32>,
     pub(super) room: u32,
+    floor: i32,
+    /// 1: a floor is said. 2: [`PlaceKey::FORGOTTEN`].
+    kind: u32,
 }
 
 pub(super) const NO_TEXT: u32 = u32::MAX;
 
+impl PlaceKey {
+    /// Where no reading is.
+    pub(super) const FORGOTTEN: Self = Self { building: NO_TEXT, room: NO_TEXT, floor: 0, kind: 2 };
+    const NOWHERE: Self = Self { building: NO_TEXT, room: NO_TEXT, floor: 0, kind: 0 };
+
+    pub(super) fn floor(self) -> Option<i32> {
+        (self.kind == 1).then_some(self.floor)
+    }
+}
+
 impl<'a> Rows<'a> {
     pub(super) fn new(readings: &'a ReadingColumns, run: Range<usize>, scratch: &'a mut Scratch) -> Self {
-        let rows = run.len();
         scratch.fill(readings, &run);
-        let Scratch { classes, booleans, hashes } = &*scratch;
-        let mut left = booleans.as_slice();
-        let sensors = readings.sensors.iter().zip(classes.chunks(rows.max(1))).map(|(sensor, classes)| {
-            let values = match &sensor.values {
-                SensorValues::Number(values) => &values.values()[run.clone()],
-                SensorValues::Boolean(_) => {
-                    let (values, rest) = left.split_at(rows);
-                    left = rest;
-                    values
-                }
-            };
-            Column { values, classes }
-        });
+        let Scratch { values, classes, gaps, hashes, places } = &*scratch;
         Self {
-            sensors: sensors.collect(),
+            sensors: readings.sensors.len(),
+            values,
+            classes,
+            gaps,
             hashes,
+            places,
             offsets: &readings.offset.values()[run.clone()],
             event_times_us: &readings.event_time.values()[run.clone()],
             devices: &readings.device.values()[run.clone()],
-            quality: &readings.quality[run.clone()],
-            building: &readings.building,
-            floor: &readings.floor,
-            room: &readings.room,
-            start: run.start,
+            quality: &readings.quality[run],
         }
     }
 
@@ -97,47 +95,87 @@ impl<'a> Rows<'a> {
         self.offsets.len()
     }
 
+    /// A value a sensor; what it is to its series, [`Rows::class`] says.
     #[inline]
-    pub(super) fn place(&self, row: usize) -> PlaceKey {
-        let at = self.start + row;
-        let key = |column: &KeyColumn| if column.is_valid(at) { column.value(at) } else { NO_TEXT };
-        PlaceKey {
-            building: key(self.building),
-            floor: self.floor.is_valid(at).then(|| self.floor.value(at)),
-            room: key(self.room),
-        }
+    pub(super) fn values(&self, row: usize) -> &[f64] {
+        &self.values[row * self.sensors..][..self.sensors]
+    }
+
+    /// The same of `L` sensors, from one on.
+    #[inline]
+    pub(super) fn values_from<const L: usize>(&self, row: usize, sensor: usize) -> Option<&[f64; L]> {
+        self.values.get(row * self.sensors + sensor..)?.first_chunk()
+    }
+
+    /// Whether all values of a reading count.
+    #[inline]
+    pub(super) fn is_whole(&self, row: usize) -> bool {
+        self.gaps[row] == 0
+    }
+
+    #[inline]
+    pub(super) fn class(&self, row: usize, sensor: usize) -> u8 {
+        self.classes[sensor * self.len() + row]
     }
 }
 
 impl Scratch {
     fn fill(&mut self, readings: &ReadingColumns, run: &Range<usize>) {
-        let rows = run.len();
-        self.classes.clear();
-        self.booleans.clear();
-        self.hashes.clear();
-        self.hashes.extend(readings.event_time.values()[run.clone()].iter().map(|time| fold(HASH_START, time.cast_unsigned())));
-        for sensor in &readings.sensors {
-            let begin = self.classes.len();
-            self.classes.extend(sensor.quality[run.clone()].iter().map(|quality| class_of(*quality)));
-            let classes = &mut self.classes[begin..];
-            match &sensor.values {
-                SensorValues::Number(values) => {
-                    take_out_nulls(values, run, classes);
-                    hash(&mut self.hashes, &values.values()[run.clone()], values, run.start);
-                }
-                SensorValues::Boolean(values) => {
-                    take_out_nulls(values, run, classes);
-                    let begin = self.booleans.len();
-                    self.booleans.extend(run.clone().map(|row| bit(values, row)));
-                    hash(&mut self.hashes, &self.booleans[begin..], values, run.start);
-                }
-            }
+        let (rows, sensors) = (run.len(), readings.sensors.len());
+        self.values.resize(rows * sensors, 0.0);
+        self.classes.resize(rows * sensors, COUNTED);
+        self.gaps.clear();
+        self.gaps.resize(rows, 0);
+        for (at, sensor) in readings.sensors.iter().enumerate() {
+            let classes = &mut self.classes[at * rows..][..rows];
+            classify(sensor, run, classes, &mut self.gaps);
+            by_row(&sensor.values, run, self.values.iter_mut().skip(at).step_by(sensors));
         }
-        debug_assert_eq!(self.hashes.len(), rows);
+        self.hashes.clear();
+        let times = readings.event_time.values()[run.clone()].iter();
+        if sensors == 0 {
+            self.hashes.extend(times.map(|time| fold(HASH_START, time.cast_unsigned())));
+        } else {
+            let hash = |(time, values): (&i64, &[f64])| {
+                values.iter().fold(fold(HASH_START, time.cast_unsigned()), |hash, value| fold(hash, value.to_bits()))
+            };
+            self.hashes.extend(times.zip(self.values.chunks_exact(sensors)).map(hash));
+        }
+        self.places.clear();
+        self.places.resize(rows, PlaceKey::NOWHERE);
+        fill_texts(&readings.building, run, &mut self.places, |place| &mut place.building);
+        fill_texts(&readings.room, run, &mut self.places, |place| &mut place.room);
+        fill_floors(&readings.floor, run, &mut self.places);
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.classes.capacity() + (self.booleans.capacity() + self.hashes.capacity()) * 8
+        (self.values.capacity() + self.hashes.capacity()) * 8
+            + self.classes.capacity()
+            + self.gaps.capacity()
+            + self.places.capacity() * size_of::<PlaceKey>()
+    }
+}
+
+/// What lies in the slot of a null is no value; a fault that the device tells of stays one.
+fn classify(sensor: &SensorColumns, run: &Range<usize>, classes: &mut [u8], gaps: &mut [u8]) {
+    let quality = &sensor.quality[run.clone()];
+    let nulls = nulls_of(&sensor.values);
+    if nulls.is_none() && quality.iter().fold(0, |all, quality| all | quality) & (LEFT_OUT | COUNTED_BAD) == 0 {
+        classes.fill(COUNTED);
+        return;
+    }
+    for (class, quality) in classes.iter_mut().zip(quality) {
+        *class = class_of(*quality);
+    }
+    if let Some(nulls) = nulls {
+        for (row, class) in run.clone().zip(classes.iter_mut()) {
+            if nulls.is_null(row) && *class == COUNTED {
+                *class = ABSENT;
+            }
+        }
+    }
+    for (gap, class) in gaps.iter_mut().zip(classes) {
+        *gap |= *class ^ COUNTED;
     }
 }
 
@@ -147,32 +185,57 @@ fn class_of(quality: u16) -> u8 {
     (counted * COUNTED) | (bad * BAD)
 }
 
-fn bit(values: &BooleanArray, row: usize) -> f64 {
-    f64::from(u8::from(values.is_valid(row) && values.value(row)))
+fn nulls_of(values: &SensorValues) -> Option<&NullBuffer> {
+    let nulls = match values {
+        SensorValues::Number(values) => values.nulls(),
+        SensorValues::Boolean(values) => values.nulls(),
+    };
+    nulls.filter(|nulls| nulls.null_count() > 0)
 }
 
-/// What lies in the slot of a null is no value; a fault that the device tells of stays one.
-fn take_out_nulls(values: &dyn Array, run: &Range<usize>, classes: &mut [u8]) {
-    let Some(nulls) = values.nulls().filter(|nulls| nulls.null_count() > 0) else { return };
-    for (row, class) in run.clone().zip(classes) {
-        if nulls.is_null(row) && *class == COUNTED {
-            *class = ABSENT;
+/// The values of a sensor to their places between those of the others.
+fn by_row<'a>(values: &SensorValues, run: &Range<usize>, places: impl Iterator<Item = &'a mut f64>) {
+    let absent = f64::from_bits(ABSENT_BITS);
+    match (values, nulls_of(values)) {
+        (SensorValues::Number(values), None) => {
+            places.zip(&values.values()[run.clone()]).for_each(|(place, value)| *place = *value);
+        }
+        (SensorValues::Number(values), Some(nulls)) => {
+            for ((place, value), row) in places.zip(&values.values()[run.clone()]).zip(run.clone()) {
+                *place = if nulls.is_null(row) { absent } else { *value };
+            }
+        }
+        (SensorValues::Boolean(values), nulls) => {
+            let bits = values.values();
+            for (place, row) in places.zip(run.clone()) {
+                let bit = f64::from(u8::from(bits.value(row)));
+                *place = if nulls.is_some_and(|nulls| nulls.is_null(row)) { absent } else { bit };
+            }
         }
     }
 }
 
-fn hash(hashes: &mut [u64], values: &[f64], array: &dyn Array, start: usize) {
-    match array.nulls().filter(|nulls| nulls.null_count() > 0) {
-        None => {
-            for (hash, value) in hashes.iter_mut().zip(values) {
-                *hash = fold(*hash, value.to_bits());
-            }
-        }
+fn fill_texts(keys: &KeyColumn, run: &Range<usize>, places: &mut [PlaceKey], part: impl Fn(&mut PlaceKey) -> &mut u32) {
+    let values = &keys.values()[run.clone()];
+    match keys.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => places.iter_mut().zip(values).for_each(|(place, key)| *part(place) = *key),
+        Some(nulls) if nulls.null_count() == nulls.len() => {}
         Some(nulls) => {
-            for (row, (hash, value)) in hashes.iter_mut().zip(values).enumerate() {
-                *hash = fold(*hash, if nulls.is_null(start + row) { HASH_ABSENT } else { value.to_bits() });
+            for ((place, key), row) in places.iter_mut().zip(values).zip(run.clone()) {
+                *part(place) = if nulls.is_null(row) { NO_TEXT } else { *key };
             }
         }
+    }
+}
+
+fn fill_floors(floors: &Int32Array, run: &Range<usize>, places: &mut [PlaceKey]) {
+    let nulls = floors.nulls().filter(|nulls| nulls.null_count() > 0);
+    if nulls.is_some_and(|nulls| nulls.null_count() == nulls.len()) {
+        return;
+    }
+    for ((place, floor), row) in places.iter_mut().zip(&floors.values()[run.clone()]).zip(run.clone()) {
+        let is_said = nulls.is_none_or(|nulls| nulls.is_valid(row));
+        (place.floor, place.kind) = if is_said { (*floor, 1) } else { (0, 0) };
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use super::devices::Devices;
+use super::part::Tables;
+use super::past::Past;
 use crate::batch::SensorCatalog;
 
 /// Counted readings of a device and part that repeats are looked for among.
@@ -30,8 +33,18 @@ impl Windows {
         Self { size_ms: self.size_ms.max(1), rolling: self.rolling.max(1), devices_max: self.devices_max.max(1), ..self }
     }
 
+    /// Memory in bytes of a device of a partition that is in each of its windows: those that are open, one whose memory waits for the next,
+    /// and those that rolling values still need. Lists grow by doubling, so for a moment it may be nearly twice as much.
+    pub fn bytes_a_device(&self, sensors: usize) -> usize {
+        let Windows { size_ms, rolling, grace_ms, future_skew_ms, .. } = self.at_least_one();
+        // The window of now, those that may still come in late or ahead of it, and the waiting one.
+        let open = usize::try_from((grace_ms + future_skew_ms) / size_ms).unwrap_or(0) + 3;
+        let past = rolling as usize - 1;
+        open * Tables::bytes_a_device(sensors) + past * Past::bytes_a_device(sensors) + Devices::BYTES_A_DEVICE
+    }
+
     /// A hash of what decides flags. Where it differs from the one in a note, the listed windows cannot be rebuilt as they were.
-    pub(super) fn flags_hash(&self, catalog: &SensorCatalog) -> u64 {
+    pub fn flags_hash(&self, catalog: &SensorCatalog) -> u64 {
         let mut text = format!("{} {} {} {REPEATS_KNOWN}", self.future_skew_ms, self.age_max_ms, self.devices_max);
         for sensor in &catalog.sensors {
             // Floats print as the shortest text that reads back as the same bits, on every machine alike. Writing to a String cannot fail.

@@ -7,114 +7,196 @@
 
 use std::collections::BTreeMap;
 
+use super::memory::fetch;
+
 /// Buckets between a power of two and the next.
-const OCTAVE: i32 = 64;
+const OCTAVE: u32 = 64;
 /// Bits of a mantissa below those that tell the bucket.
 const SHIFT: u32 = 52 - OCTAVE.trailing_zeros();
+/// 17 bits are left, and above them the sign.
+const SIGN: u32 = 1 << 17;
 
-/// The bucket of a finite value: negative for negative ones, and 0 for zero and what is too small to be normal (below 2^-1022).
+/// A bucket with its sign as a bit.
 #[inline]
-pub(super) fn bucket_of(value: f64) -> i32 {
-    let magnitude = (value.to_bits() & !(1 << 63)) >> SHIFT;
-    let bucket = i32::try_from(magnitude).unwrap_or(i32::MAX); // 17 bits are left
-    if bucket < OCTAVE {
-        return 0;
+fn key_of(value: f64) -> u32 {
+    (value.to_bits() >> SHIFT) as u32
+}
+
+/// Bucket 0 is of zero and of what is too small to be normal (below 2^-1022).
+#[inline]
+fn is_zero(key: u32) -> bool {
+    key & !SIGN < OCTAVE
+}
+
+/// Negative for negative values.
+fn bucket_of_key(key: u32) -> i32 {
+    let magnitude = (key & !SIGN).cast_signed();
+    if is_zero(key) {
+        0
+    } else if key & SIGN == 0 {
+        magnitude
+    } else {
+        -magnitude
     }
-    if value < 0.0 { -bucket } else { bucket }
+}
+
+/// The bucket of a finite value.
+#[cfg(test)]
+pub(super) fn bucket_of(value: f64) -> i32 {
+    bucket_of_key(key_of(value))
 }
 
 /// Counts by bucket.
+///
+/// Each value of each group touches a count, and a fleet has many groups: so counts are bytes, an octave is a cache line, and what a byte
+/// cannot hold is carried.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sketch {
-    zero: u32,
     positive: Octaves,
+    /// Where there are any but a few positive values.
+    others: Option<Box<Others>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Others {
     negative: Octaves,
-    /// Buckets far from those above.
-    rare: BTreeMap<i32, u32>,
+    /// By bucket: what was carried, and all of the buckets far from those in octaves.
+    carried: BTreeMap<i32, u32>,
 }
 
 /// Counts of neighbouring octaves of one sign: values of one sensor lie in few of them.
 #[derive(Clone, Debug, Default)]
 struct Octaves {
-    /// The bucket of the first count.
-    base: i32,
-    counts: Vec<u32>,
+    /// The key of the second count; the first count is of bucket 0.
+    base: u32,
+    counts: Vec<u8>,
 }
 
-/// 64 octaves, 2^64 from the smallest value to the largest, are 16 KiB; what lies further apart is counted among the rare ones.
-const COUNTS_MAX: i32 = 64 * OCTAVE;
+/// 64 octaves, 2^64 from the smallest value to the largest, are 4 KiB; buckets further apart have no counts of their own.
+const OCTAVES_MAX: u32 = 64;
 
 impl Sketch {
     #[inline]
     pub(super) fn add(&mut self, value: f64) {
-        let bucket = bucket_of(value);
-        if bucket == 0 {
-            self.zero += 1;
-            return;
-        }
-        let octaves = if bucket > 0 { &mut self.positive } else { &mut self.negative };
-        match octaves.count_of(bucket.abs()) {
-            Some(count) => *count += 1,
-            None => self.add_new(bucket),
+        let key = key_of(value);
+        match self.positive.count_of(key) {
+            Some(count) if *count < u8::MAX => *count += 1,
+            _ => self.add_other(key),
         }
     }
 
-    #[cold]
-    fn add_new(&mut self, bucket: i32) {
-        let octaves = if bucket > 0 { &mut self.positive } else { &mut self.negative };
-        octaves.grow(bucket.abs());
-        match octaves.count_of(bucket.abs()) {
-            Some(count) => *count += 1,
-            None => *self.rare.entry(bucket).or_insert(0) += 1,
+    /// Asks for the count that a value will change.
+    #[inline]
+    pub(super) fn fetch(&self, value: f64) {
+        if let Some(count) = self.positive.counts.get(self.positive.index_of(key_of(value))) {
+            fetch(count);
+        }
+    }
+
+    #[inline(never)]
+    fn add_other(&mut self, key: u32) {
+        let octaves =
+            if key & SIGN == 0 || is_zero(key) { &mut self.positive } else { &mut self.others.get_or_insert_default().negative };
+        if octaves.count_of(key).is_none() {
+            octaves.grow(key);
+        }
+        let carried = match octaves.count_of(key) {
+            Some(count) if *count < u8::MAX => {
+                *count += 1;
+                return;
+            }
+            // With this one.
+            Some(count) => u32::from(std::mem::take(count)) + 1,
+            None => 1,
+        };
+        let sum = self.others.get_or_insert_default().carried.entry(bucket_of_key(key)).or_insert(0);
+        *sum = sum.saturating_add(carried);
+    }
+
+    /// Forgets the values, but not where they were.
+    pub(super) fn clear(&mut self) {
+        self.positive.clear();
+        if let Some(others) = &mut self.others {
+            others.negative.clear();
+            others.carried.clear();
         }
     }
 
     /// (bucket, count) of each bucket that holds any, buckets ascending.
     pub(super) fn buckets(&self) -> Vec<(i32, u32)> {
-        let negative = self.negative.buckets().rev().map(|(bucket, count)| (-bucket, count));
-        let zero = (self.zero > 0).then_some((0, self.zero));
-        let mut all: Vec<(i32, u32)> = negative.chain(zero).chain(self.positive.buckets()).collect();
-        if !self.rare.is_empty() {
-            all.extend(self.rare.iter().map(|(bucket, count)| (*bucket, *count)));
+        let Some(others) = &self.others else { return self.positive.buckets().collect() };
+        let mut all: Vec<(i32, u32)> = others.negative.buckets().rev().chain(self.positive.buckets()).collect();
+        if !others.carried.is_empty() {
+            all.extend(others.carried.iter().map(|(bucket, count)| (*bucket, *count)));
             all.sort_unstable();
+            all.dedup_by(|same, first| {
+                let is_same = same.0 == first.0;
+                first.1 = if is_same { first.1.saturating_add(same.1) } else { first.1 };
+                is_same
+            });
         }
         all
     }
 
     pub(super) fn bytes(&self) -> usize {
-        (self.positive.counts.capacity() + self.negative.counts.capacity()) * size_of::<u32>()
-            + self.rare.len() * 2 * size_of::<(i32, u32)>()
+        let others = self.others.as_ref().map_or(0, |others| {
+            size_of::<Others>() + others.negative.bytes() + others.carried.len() * 2 * size_of::<(i32, u32)>()
+        });
+        self.positive.bytes() + others
     }
 }
 
 impl Octaves {
+    /// Of the count of a key; beyond the end where it has none.
     #[inline]
-    fn count_of(&mut self, bucket: i32) -> Option<&mut u32> {
-        // Below the base: far beyond the end.
-        self.counts.get_mut(bucket.wrapping_sub(self.base).cast_unsigned() as usize)
+    fn index_of(&self, key: u32) -> usize {
+        // Below the base, or of the other sign: far beyond the end.
+        if is_zero(key) { 0 } else { (key.wrapping_sub(self.base) as usize).saturating_add(1) }
     }
 
-    /// Takes the octave of a bucket in, if it is not too far away.
-    fn grow(&mut self, bucket: i32) {
-        let octave = bucket - bucket % OCTAVE;
+    #[inline]
+    fn count_of(&mut self, key: u32) -> Option<&mut u8> {
+        let at = self.index_of(key);
+        self.counts.get_mut(at)
+    }
+
+    /// Takes bucket 0 or the octave of a key in, if that is not too far away.
+    fn grow(&mut self, key: u32) {
         if self.counts.is_empty() {
-            self.base = octave;
+            self.counts.push(0);
         }
-        let length = i32::try_from(self.counts.len()).unwrap_or(i32::MAX);
-        let base = self.base.min(octave);
-        let end = (self.base + length).max(octave + OCTAVE);
-        let Ok(wanted) = usize::try_from(end - base) else { return };
-        if end - base > COUNTS_MAX {
+        if is_zero(key) {
             return;
         }
-        let below = usize::try_from(self.base - base).unwrap_or(0);
-        let mut counts = vec![0; wanted];
-        counts[below..below + self.counts.len()].copy_from_slice(&self.counts);
-        (self.base, self.counts) = (base, counts);
+        let octave = key - key % OCTAVE;
+        let length = u32::try_from(self.counts.len() - 1).unwrap_or(u32::MAX);
+        if length == 0 {
+            self.base = octave;
+        }
+        let base = self.base.min(octave);
+        let wanted = (self.base + length).max(octave + OCTAVE) - base;
+        if wanted > OCTAVES_MAX * OCTAVE {
+            return;
+        }
+        let below = (self.base - base) as usize;
+        self.counts.splice(1..1, std::iter::repeat_n(0, below));
+        self.counts.resize(wanted as usize + 1, 0);
+        self.base = base;
+    }
+
+    fn clear(&mut self) {
+        self.counts.fill(0);
     }
 
     fn buckets(&self) -> impl DoubleEndedIterator<Item = (i32, u32)> + '_ {
-        let numbered = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
-        numbered.map(|(at, count)| (self.base.saturating_add(i32::try_from(at).unwrap_or(i32::MAX)), *count))
+        let filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        filled.map(|(at, count)| {
+            let above = u32::try_from(at).unwrap_or(u32::MAX).checked_sub(1);
+            (above.map_or(0, |above| bucket_of_key(self.base.saturating_add(above))), u32::from(*count))
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        self.counts.capacity()
     }
 }

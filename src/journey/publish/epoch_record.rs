@@ -27,7 +27,21 @@ pub struct EpochRecord {
     /// Spans and ledger.
     pub partitions: Vec<PartitionEntry>,
     pub segments: Vec<SegmentEntry>,
+    /// None in records of programs that measured no windows.
+    #[serde(default)]
+    pub windows: Option<WindowsEntry>,
     pub rules_version: String,
+}
+
+/// What the windows of an epoch were measured with. Where it differs from that of the epoch before, rolling values began anew: readings
+/// from this epoch's spans on are measured with these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowsEntry {
+    pub size_ms: i64,
+    /// How many windows rolling values combine.
+    pub rolling: u32,
+    /// Of the settings that decide flags, and with them which readings count: the hash in the commit notes.
+    pub flags: String,
 }
 
 /// One partition's span in an epoch and the terms of its ledger.
@@ -80,12 +94,12 @@ struct VersionOnly {
 impl EpochRecord {
     pub const VERSION: u32 = 1;
 
-    /// The record to produce: key the writer, value JSON. Records of one writer go to one partition, so that recovery reads one.
-    pub fn to_record(&self, topic: Arc<str>, partition: i32) -> Result<OutRecord, EpochRecordError> {
+    /// The record to produce: key the writer, value JSON. The key chooses the partition, so that recovery of a writer reads one.
+    pub fn to_record(&self, topic: Arc<str>) -> Result<OutRecord, EpochRecordError> {
         let value = serde_json::to_vec(self).map_err(|source| EpochRecordError::Json { source })?;
         Ok(OutRecord {
             topic,
-            partition: Some(partition),
+            partition: None,
             key: Some(self.writer.clone().into_bytes()),
             value: Some(value),
             headers: Vec::new(),
@@ -105,6 +119,12 @@ impl EpochRecord {
     pub fn ledger(&self) -> Ledger {
         let entries = self.partitions.iter().map(|entry| (entry.source(), entry.ledger_entry())).collect();
         Ledger { entries }
+    }
+}
+
+impl WindowsEntry {
+    pub fn new(size_ms: i64, rolling: u32, flags_hash: u64) -> Self {
+        Self { size_ms, rolling, flags: format!("{flags_hash:016x}") }
     }
 }
 

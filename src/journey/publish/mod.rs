@@ -8,4 +8,4 @@ mod epoch_record;
 
 pub use aggregates::aggregate_records;
 pub use dead_letter::{PublishSettings, dead_letters};
-pub use epoch_record::{EpochRecord, EpochRecordError, PartitionEntry, SegmentEntry};
+pub use epoch_record::{EpochRecord, EpochRecordError, PartitionEntry, SegmentEntry, WindowsEntry};

@@ -21,6 +21,19 @@ pub enum SettleError {
     /// Kafka does not answer, so the epoch cannot be judged yet.
     #[error("the epoch cannot be judged yet: {0}")]
     Unjudged(TxError),
+    /// Kafka does not say whether the topics are still those that the epoch was read from.
+    #[error("whether the topics are still the same cannot be said yet: {0}")]
+    Unchecked(TxError),
+    /// Its messages, if it comes back, are not those that were read.
+    #[error("topic {topic} does not exist any more. An epoch that was read from it waits for it, and is given up with the lane")]
+    Gone { topic: String },
+    /// Offsets mean other messages now.
+    #[error(
+        "topic {topic} is not the one that this run reads: its id was {was}, now it is {is}. It was deleted and made again, or the brokers \
+         are another cluster's. Nothing of the new one is stored. Remedy: set lake.path to an empty folder and kafka.group to a new group \
+         for it, or bring the old one back"
+    )]
+    Remade { topic: String, was: String, is: String },
     /// The epochs topic holds a record of ours that cannot be read: a defect, or a foreign writer.
     #[error("a record of the epochs topic {topic} under the key {writer} is not an epoch record: {what}")]
     Record { topic: String, writer: String, what: String },

@@ -17,7 +17,7 @@ mod steps;
 
 pub use error::{AbortReason, SettleError};
 pub use recover::{Recovered, recover};
-pub use steps::{Party, Progress, Sealed, SettleRules, Settled, give_up, settle};
+pub use steps::{Party, Progress, Sealed, SettleRules, Settled, give_up, same_topics, settle};
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::steps::hear_witness;
 use super::{Party, SettleError};
+use crate::failpoint;
 use crate::kafka::Transaction;
 use crate::lake::{Staged, Storage};
 
@@ -31,14 +32,21 @@ pub fn recover<S: Storage, T: Transaction>(party: &mut Party<S, T>, deadline: In
     let Some((oldest, _)) = epochs.first_key_value() else {
         return Ok(recovered);
     };
+    failpoint::reach("recover.found");
     let witness = hear_witness(party, *oldest, deadline)?;
+    failpoint::reach("recover.heard");
     for (epoch, staged) in &epochs {
         if let Some(paths) = witness.epochs.get(epoch) {
+            failpoint::reach("recover.unrevealed");
             party.storage.reveal(staged)?;
+            failpoint::reach("recover.revealed");
             check_visible(&party.storage, *epoch, paths)?;
             recovered.revealed += 1;
+        } else if failpoint::broken("reveal_uncommitted") {
+            party.storage.reveal(staged)?;
         } else if witness.complete {
             party.storage.discard(staged)?;
+            failpoint::reach("recover.discarded");
             recovered.discarded += 1;
         } else {
             let why = format!(
@@ -46,6 +54,7 @@ pub fn recover<S: Storage, T: Transaction>(party: &mut Party<S, T>, deadline: In
                 party.epochs_topic
             );
             party.storage.quarantine(staged, &why)?;
+            failpoint::reach("recover.quarantined");
             recovered.quarantined += 1;
         }
     }

@@ -1,12 +1,14 @@
 //! The steps of one epoch, each in its order and with its own answer to failure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
 use super::{AbortReason, SettleError};
 use crate::batch::{EncodedSegment, OutRecord};
+use crate::failpoint;
 use crate::kafka::{CommitOffset, Transaction, TxClass, TxError, time_left};
 use crate::lake::{Staged, Storage};
 
@@ -26,6 +28,8 @@ pub struct Party<S, T> {
     /// `<group>.<instance>.<lane>`, the key of our records in the epochs topic.
     pub writer: String,
     pub epochs_topic: String,
+    /// The ids of the input topics and of the epochs topic, as they were when the run began.
+    pub topic_ids: Arc<BTreeMap<String, String>>,
 }
 
 /// What holds for every settle of a lane.
@@ -82,26 +86,58 @@ pub fn settle<S: Storage, T: Transaction>(
     sealed: &Sealed<T::Member>,
     progress: &mut Progress,
 ) -> Result<Settled, SettleError> {
-    if progress.staged.is_none() {
+    failpoint::reach("settle.sealed");
+    if progress.staged.is_none() && !failpoint::broken("commit_before_stage") {
         progress.staged = Some(party.storage.put(sealed.epoch, &sealed.segments)?);
     }
     if progress.committed.is_none() {
+        if !progress.in_doubt {
+            expect_topics(party, Instant::now() + rules.deadline)?;
+        }
         let verdict = if rules.exactly_once { transact(party, rules, sealed, progress)? } else { deliver(party, rules, sealed)? };
         match verdict {
             Verdict::Committed { judged } => progress.committed = Some(judged),
             Verdict::Aborted(reason) => return Ok(Settled::Aborted(reason)),
         }
     }
+    if progress.staged.is_none() {
+        // Only a canary comes here.
+        progress.staged = Some(party.storage.put(sealed.epoch, &sealed.segments)?);
+    }
     party.storage.reveal(progress.staged.as_deref().unwrap_or_default())?;
     if !rules.exactly_once {
         commit_plain(party, rules, sealed)?;
     }
+    failpoint::reach("settle.over");
     Ok(Settled::Committed { judged: progress.committed.unwrap_or(false) })
 }
 
 /// Deletes the staged segments of an epoch that is certainly not committed.
 pub fn give_up<S: Storage, T: Transaction>(party: &mut Party<S, T>, progress: &Progress) -> Result<(), SettleError> {
     party.storage.discard(progress.staged.as_deref().unwrap_or_default())?;
+    Ok(())
+}
+
+/// The topics must still be those of the start. Asked after the epoch was closed: no id ever comes back, so what it holds was read from
+/// these. The client says nothing where a topic is made anew; it reads on in the new one from the old offset (librdkafka 2.12).
+fn expect_topics<S, T: Transaction>(party: &mut Party<S, T>, deadline: Instant) -> Result<(), SettleError> {
+    if party.topic_ids.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = party.topic_ids.keys().map(String::as_str).collect();
+    let now = party.transaction.topic_ids(&names, deadline).map_err(SettleError::Unchecked)?;
+    same_topics(&party.topic_ids, &now)
+}
+
+/// Whether topics have the ids that they had.
+pub fn same_topics(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Result<(), SettleError> {
+    for (topic, was) in before {
+        match now.get(topic) {
+            Some(is) if is == was => {}
+            Some(is) => return Err(SettleError::Remade { topic: topic.clone(), was: was.clone(), is: is.clone() }),
+            None => return Err(SettleError::Gone { topic: topic.clone() }),
+        }
+    }
     Ok(())
 }
 
@@ -126,7 +162,9 @@ fn transact<S: Storage, T: Transaction>(
         };
         if error.class == TxClass::Abort {
             let deadline = Instant::now() + rules.deadline;
+            failpoint::reach("transact.unaborted");
             if again_until(deadline, || party.transaction.abort(deadline)).is_ok() {
+                failpoint::reach("transact.aborted");
                 return Ok(Verdict::Aborted(AbortReason { error, judged: false }));
             }
         }
@@ -141,12 +179,19 @@ fn transact<S: Storage, T: Transaction>(
 }
 
 fn send_and_commit<T: Transaction>(transaction: &mut T, sealed: &Sealed<T::Member>, deadline: Instant) -> Result<(), TxError> {
+    failpoint::reach("transact.unbegun");
     again_until(deadline, || transaction.begin())?;
+    failpoint::reach("transact.begun");
     for record in &sealed.records {
         again_until(deadline, || transaction.send(record, deadline))?;
+        failpoint::reach("transact.one_sent");
     }
+    failpoint::reach("transact.all_sent");
     again_until(deadline, || transaction.send_offsets(&sealed.offsets, &sealed.member, deadline))?;
-    again_until(deadline, || transaction.commit(deadline))
+    failpoint::reach("transact.offsets_sent");
+    again_until(deadline, || transaction.commit(deadline))?;
+    failpoint::reach("transact.committed");
+    Ok(())
 }
 
 /// Makes a retriable call again until our own deadline; past it the outcome counts as unknown.
@@ -167,8 +212,11 @@ fn again_until(deadline: Instant, mut call: impl FnMut() -> Result<(), TxError>)
 /// A new producer with the same id ends what was under way; then the epochs topic says whether the epoch is there.
 fn judge<S, T: Transaction>(party: &mut Party<S, T>, epoch: Uuid) -> Result<bool, SettleError> {
     let deadline = Instant::now() + JUDGE_DEADLINE;
+    failpoint::reach("judge.unrenewed");
     party.transaction.renew(deadline).map_err(SettleError::Unjudged)?;
+    failpoint::reach("judge.renewed");
     let witness = hear_witness(party, epoch, deadline)?;
+    failpoint::reach("judge.heard");
     if !witness.complete && !witness.epochs.contains_key(&epoch) {
         // The record would be minutes old: a topic that has lost it already keeps nothing, and nothing can be said.
         return Err(SettleError::Unjudged(TxError {
@@ -196,6 +244,8 @@ pub(super) fn hear_witness<S, T: Transaction>(
     oldest: Uuid,
     deadline: Instant,
 ) -> Result<Witness, SettleError> {
+    // Another cluster's topic of this name would know nothing, and what is committed would be deleted.
+    expect_topics(party, deadline)?;
     let since_ms = (made_at_ms(oldest) - JUDGE_MARGIN_MS).max(0);
     let Party { transaction, writer, epochs_topic, .. } = party;
     let testimony =
@@ -245,10 +295,18 @@ fn deliver<S: Storage, T: Transaction>(
         again_until(deadline, || transaction.flush(deadline))
     };
     let (letters, epoch_record) = sealed.records.split_at(sealed.records.len().saturating_sub(1));
-    match send(letters).and_then(|()| send(epoch_record)) {
-        Ok(()) => Ok(Verdict::Committed { judged: false }),
+    let sent = send(letters).and_then(|()| {
+        failpoint::reach("plain.letters_sent");
+        send(epoch_record)
+    });
+    match sent {
+        Ok(()) => {
+            failpoint::reach("plain.record_sent");
+            Ok(Verdict::Committed { judged: false })
+        }
         Err(error) => {
             party.transaction.renew(Instant::now() + JUDGE_DEADLINE).map_err(SettleError::Unjudged)?;
+            failpoint::reach("plain.renewed");
             Ok(Verdict::Aborted(AbortReason { error, judged: false }))
         }
     }
@@ -262,9 +320,13 @@ fn commit_plain<S, T: Transaction>(
     sealed: &Sealed<T::Member>,
 ) -> Result<(), SettleError> {
     let deadline = Instant::now() + rules.deadline;
+    failpoint::reach("plain.uncommitted");
     let result = again_until(deadline, || party.transaction.commit_offsets_plain(&sealed.offsets, &sealed.member, deadline));
     match result {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            failpoint::reach("plain.committed");
+            Ok(())
+        }
         Err(error) if error.class == TxClass::Unknown => Err(SettleError::Unjudged(error)),
         Err(error) => {
             tracing::warn!(epoch = %sealed.epoch, %error, "offsets not committed: the rows of this epoch are stored again by whoever reads on");

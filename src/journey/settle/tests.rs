@@ -64,7 +64,13 @@ impl Bench {
             member: intake.member().unwrap(),
         };
         let transaction = kafka.transaction(WRITER);
-        let party = Party { storage: storage.clone(), transaction, writer: WRITER.into(), epochs_topic: EPOCHS.into() };
+        let party = Party {
+            storage: storage.clone(),
+            transaction,
+            writer: WRITER.into(),
+            epochs_topic: EPOCHS.into(),
+            topic_ids: Arc::default(),
+        };
         let log = Arc::new(Mutex::new(Vec::new()));
         kafka.log_to(Arc::clone(&log));
         storage.log_to(Arc::clone(&log));
@@ -430,4 +436,45 @@ fn recovery_goes_on_where_it_was_interrupted() {
             assert_eq!((bench.revealed(), bench.storage.staged_segments().len()), (if committed { 2 } else { 0 }, 0), "{call}");
         }
     }
+}
+
+/// The party of a run that began with this topic of this id.
+fn bound_to(bench: &mut Bench, topic: &str, id: &str) {
+    bench.party.topic_ids = Arc::new([(topic.to_owned(), id.to_owned())].into());
+}
+
+#[test]
+fn an_epoch_of_a_topic_that_was_made_anew_is_never_sent() {
+    for exactly_once in [true, false] {
+        let mut bench = Bench::new(exactly_once);
+        bound_to(&mut bench, "device-data", "one");
+        assert!(matches!(bench.settle(), Err(SettleError::Gone { topic }) if topic == "device-data"));
+        bench.kafka.set_topic_id("device-data", Some("two"));
+        assert!(matches!(bench.settle(), Err(SettleError::Remade { was, is, .. }) if was == "one" && is == "two"));
+        bench.assert_aborted();
+        bench.kafka.fail(WRITER, "topic_ids", TxClass::Unknown, false);
+        assert!(matches!(bench.settle(), Err(SettleError::Unchecked(_))));
+        bench.assert_aborted();
+        bench.kafka.set_topic_id("device-data", Some("one"));
+        assert_eq!(bench.settle().unwrap(), Settled::Committed { judged: false });
+        bench.assert_durable();
+    }
+}
+
+/// The witness of another cluster would know nothing, and a committed epoch would be taken for one that never was.
+#[test]
+fn an_epoch_in_doubt_is_judged_by_the_topic_of_the_start_alone() {
+    let mut bench = Bench::new(true);
+    bound_to(&mut bench, EPOCHS, "one");
+    bench.kafka.set_topic_id(EPOCHS, Some("one"));
+    bench.kafka.fail(WRITER, "commit", TxClass::Unknown, true);
+    bench.kafka.fail(WRITER, "renew", TxClass::Unknown, false);
+    assert!(matches!(bench.settle(), Err(SettleError::Unjudged(_))));
+    bench.kafka.set_topic_id(EPOCHS, Some("two"));
+    assert!(matches!(bench.settle(), Err(SettleError::Remade { .. })));
+    assert!(matches!(bench.recover(), Err(SettleError::Remade { .. })));
+    assert_eq!((bench.revealed(), bench.storage.staged_segments().len()), (0, 2));
+    bench.kafka.set_topic_id(EPOCHS, Some("one"));
+    assert_eq!(bench.settle().unwrap(), Settled::Committed { judged: true });
+    bench.assert_durable();
 }

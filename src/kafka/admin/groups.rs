@@ -12,7 +12,7 @@ use rdkafka_sys::rd_kafka_resp_err_t as Code;
 use super::super::contract::{CommitOffset, Committed};
 use super::super::error::{KafkaError, NativeError, code_name, code_text, text_of};
 use super::super::native::{ListedPartition, PartitionList, c_string, entries_of};
-use super::request::{Answer, Call, NOT_READY, Requester, elements, when_ready};
+use super::request::{Answer, Call, NOT_READY, Requester, elements, once_of, when_ready};
 use crate::batch::TopicPartition;
 
 const UNSTABLE_PAUSE: Duration = Duration::from_millis(200);
@@ -55,9 +55,10 @@ impl<C: ClientContext> Requester<'_, C> {
         deadline: Instant,
     ) -> Result<Vec<ListedPartition>, KafkaError> {
         const OPERATION: Operation = Operation::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-        let call = Call { name: "ListConsumerGroupOffsets", operation: OPERATION, subject: group, deadline };
+        let call = Call { name: "ListConsumerGroupOffsets", operation: OPERATION, subject: group, deadline: once_of(deadline) };
         let name = c_string("a group's name", group)?;
         let list = partitions.map(PartitionList::of).transpose()?;
+        let asked = Instant::now();
         let answer = self.ask(call, |client, options, queue| {
             let list = list.as_ref().map_or(ptr::null(), |list| list.as_ptr().cast_const());
             // SAFETY: name and list are copied; the request is destroyed after the call that copies it.
@@ -78,7 +79,7 @@ impl<C: ClientContext> Requester<'_, C> {
             let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(answer.as_ptr());
             elements(sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count), count)
         };
-        let entries = entries(call, &answer, groups)?;
+        let entries = self.entries(call, asked, &answer, groups)?;
         let refused = entries.iter().find(|entry| {
             entry.error != Code::RD_KAFKA_RESP_ERR_NO_ERROR && entry.error != Code::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT
         });
@@ -97,6 +98,7 @@ impl<C: ClientContext> Requester<'_, C> {
         let call = Call { name: "AlterConsumerGroupOffsets", operation: OPERATION, subject: group, deadline };
         let name = c_string("a group's name", group)?;
         let list = PartitionList::of_commits(offsets)?;
+        let asked = Instant::now();
         let answer = self.ask(call, |client, options, queue| {
             // SAFETY: name and list are copied; the request is destroyed after the call that copies it.
             unsafe {
@@ -112,7 +114,7 @@ impl<C: ClientContext> Requester<'_, C> {
             let result = sys::rd_kafka_event_AlterConsumerGroupOffsets_result(answer.as_ptr());
             elements(sys::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &raw mut count), count)
         };
-        for entry in entries(call, &answer, groups)? {
+        for entry in self.entries(call, asked, &answer, groups)? {
             match entry.error {
                 Code::RD_KAFKA_RESP_ERR_NO_ERROR => {}
                 Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => return Err(KafkaError::PartitionMissing(entry.source)),
@@ -128,7 +130,8 @@ impl<C: ClientContext> Requester<'_, C> {
 
     fn state_once(&self, group: &str, deadline: Instant) -> Result<GroupState, KafkaError> {
         const OPERATION: Operation = Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-        let call = Call { name: "DescribeConsumerGroups", operation: OPERATION, subject: group, deadline };
+        let call = Call { name: "DescribeConsumerGroups", operation: OPERATION, subject: group, deadline: once_of(deadline) };
+        let asked = Instant::now();
         let name = c_string("a group's name", group)?;
         let answer = self.ask(call, |client, options, queue| {
             let mut names = [name.as_ptr()];
@@ -147,7 +150,7 @@ impl<C: ClientContext> Requester<'_, C> {
             if !error.is_null() {
                 let error = NativeError::copy(error);
                 let unknown = error.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND as i32;
-                return if unknown { Ok(dead) } else { Err(group_error(call, &error)) };
+                return if unknown { Ok(dead) } else { Err(self.group_error(call, asked, &error)) };
             }
             let state = sys::rd_kafka_ConsumerGroupDescription_state(described);
             Ok(GroupState {
@@ -156,28 +159,34 @@ impl<C: ClientContext> Requester<'_, C> {
             })
         }
     }
-}
 
-/// The partitions of the one group that was asked for.
-fn entries(
-    call: Call<'_>,
-    _alive: &Answer,
-    groups: &[*const sys::rd_kafka_group_result_t],
-) -> Result<Vec<ListedPartition>, KafkaError> {
-    let Some(&group) = groups.first() else { return Ok(Vec::new()) };
-    // SAFETY: the group belongs to the answer, which is alive.
-    unsafe {
-        let error = sys::rd_kafka_group_result_error(group);
-        if !error.is_null() {
-            return Err(group_error(call, &NativeError::copy(error)));
+    /// The partitions of the one group that was asked for.
+    fn entries(
+        &self,
+        call: Call<'_>,
+        asked: Instant,
+        _alive: &Answer,
+        groups: &[*const sys::rd_kafka_group_result_t],
+    ) -> Result<Vec<ListedPartition>, KafkaError> {
+        let Some(&group) = groups.first() else { return Ok(Vec::new()) };
+        // SAFETY: the group belongs to the answer, which is alive.
+        unsafe {
+            let error = sys::rd_kafka_group_result_error(group);
+            if !error.is_null() {
+                return Err(self.group_error(call, asked, &NativeError::copy(error)));
+            }
+            Ok(entries_of(sys::rd_kafka_group_result_partitions(group)))
         }
-        Ok(entries_of(sys::rd_kafka_group_result_partitions(group)))
     }
-}
 
-fn group_error(call: Call<'_>, error: &NativeError) -> KafkaError {
-    let known = GROUP_IN_USE.iter().chain(&NOT_READY).find(|code| **code as i32 == error.code);
-    known.map_or_else(|| call.refused_by(error), |code| group_code(call, *code, &error.text))
+    fn group_error(&self, call: Call<'_>, asked: Instant, error: &NativeError) -> KafkaError {
+        // The client's own word, not Kafka's.
+        if error.code == Code::RD_KAFKA_RESP_ERR__TIMED_OUT as i32 {
+            return self.no_answer(call.name, asked.elapsed());
+        }
+        let known = GROUP_IN_USE.iter().chain(&NOT_READY).find(|code| **code as i32 == error.code);
+        known.map_or_else(|| call.refused_by(error), |code| group_code(call, *code, &error.text))
+    }
 }
 
 fn group_code(call: Call<'_>, code: Code, text: &str) -> KafkaError {

@@ -6,6 +6,7 @@ mod offsets;
 mod request;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -86,6 +87,11 @@ impl Admin {
     /// Ids, leaders and offsets of topics, in the order asked. The id changes when a topic is deleted and made again.
     pub fn describe_topics(&self, topics: &[&str], deadline: Instant) -> Result<Vec<TopicDescription>, KafkaError> {
         self.requester().describe_topics(topics, deadline)
+    }
+
+    /// The ids of those of these topics that exist.
+    pub fn topic_ids(&self, topics: &[&str], deadline: Instant) -> Result<BTreeMap<String, String>, KafkaError> {
+        self.requester().topic_ids(topics, deadline)
     }
 
     /// One setting of a topic (`max.message.bytes`) as it is in force; None where the broker knows no such setting.

@@ -1,5 +1,6 @@
 //! Offsets of partitions, asked from their leaders, and which partitions a topic has.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use rdkafka::client::ClientContext;
@@ -48,7 +49,23 @@ impl<C: ClientContext> Requester<'_, C> {
         isolation: Isolation,
         deadline: Instant,
     ) -> Result<Vec<(TopicPartition, Option<i64>)>, KafkaError> {
-        when_ready(deadline, || self.offsets_once(partitions, spec, isolation, deadline))
+        when_ready(deadline, || {
+            let answer = self.offsets_once(partitions, spec, isolation, deadline);
+            if let Err(KafkaError::NotReady { .. }) = answer {
+                self.ask_for_leaders(partitions, deadline);
+            }
+            answer
+        })
+    }
+
+    /// This librdkafka asks leaders as it has them in its cache, and goes on with a leader that moved or was started again until the
+    /// cache is 15 minutes old. Asking for a topic's metadata replaces what the cache has.
+    fn ask_for_leaders(&self, partitions: &[TopicPartition], deadline: Instant) {
+        let topics: BTreeSet<&str> = partitions.iter().map(|partition| &*partition.topic).collect();
+        for topic in topics {
+            // No answer: then the next question has none either, and says so.
+            let _ = self.metadata(Some(topic), deadline);
+        }
     }
 
     fn offsets_once(

@@ -28,17 +28,22 @@ pub(super) struct Call<'a> {
 }
 
 const NOT_READY_PAUSE: Duration = Duration::from_millis(100);
+/// An answer takes milliseconds; this is for brokers that do much else.
+const COORDINATOR_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A group's coordinator or a partition's leader is elected, loads its state, or has moved. A topic just made has its leaders in the
-/// metadata a little before these know it.
-pub(super) const NOT_READY: [Code; 7] = [
+/// metadata a little before these know it, and on one of several brokers there are none yet: then the client says `_NOENT`, "no leaders found".
+pub(super) const NOT_READY: [Code; 10] = [
     Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
     Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH,
+    Code::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH,
     Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
     Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
     Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
     Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
     Code::RD_KAFKA_RESP_ERR__WAIT_COORD,
+    Code::RD_KAFKA_RESP_ERR__NOENT,
 ];
 
 impl Call<'_> {
@@ -141,11 +146,27 @@ impl<'a, C: ClientContext> Requester<'a, C> {
     }
 }
 
-/// Asks again while a coordinator or leader is not there yet, or no longer where the client thinks.
+/// The deadline of one question of several to a group's coordinator.
+///
+/// In a cluster that never had a group Kafka first makes the topic that keeps them. librdkafka (2.12) asks three times who the coordinator is,
+/// in less than a second, and is then silent until the question's own time is over (`rd_kafka_coord_req_handle_FindCoordinator` does not
+/// look whether its retry was taken); one that is put again gets its answer.
+pub(super) fn once_of(deadline: Instant) -> Instant {
+    deadline.min(Instant::now() + COORDINATOR_PATIENCE)
+}
+
+/// Asks again while a coordinator or leader is not there yet, or no longer where the client thinks, and where a question was given less
+/// time than there is.
 pub(super) fn when_ready<T>(deadline: Instant, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    let asked = Instant::now();
     loop {
         match ask() {
-            Err(KafkaError::NotReady { .. }) if Instant::now() < deadline => thread::sleep(NOT_READY_PAUSE),
+            Err(KafkaError::NotReady { .. } | KafkaError::NoAnswer { .. }) if Instant::now() < deadline => {
+                thread::sleep(NOT_READY_PAUSE);
+            }
+            Err(KafkaError::NoAnswer { call, brokers, .. }) => {
+                return Err(KafkaError::NoAnswer { call, brokers, waited: asked.elapsed() });
+            }
             answer => return answer,
         }
     }

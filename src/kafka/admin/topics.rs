@@ -168,6 +168,29 @@ impl<C: ClientContext> Requester<'_, C> {
     }
 
     pub(super) fn describe_topics(&self, topics: &[&str], deadline: Instant) -> Result<Vec<TopicDescription>, KafkaError> {
+        let mut described = self.descriptions(topics, deadline)?.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for topic in &mut described {
+            self.fill_offsets(topic, deadline)?;
+        }
+        described.sort_by_key(|topic| topics.iter().position(|name| *name == topic.name));
+        Ok(described)
+    }
+
+    /// The ids of those topics that exist.
+    pub(in super::super) fn topic_ids(&self, topics: &[&str], deadline: Instant) -> Result<BTreeMap<String, String>, KafkaError> {
+        let mut ids = BTreeMap::new();
+        for described in self.descriptions(topics, deadline)? {
+            match described {
+                Ok(topic) => drop(ids.insert(topic.name, topic.id)),
+                Err(KafkaError::TopicMissing { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Each topic, or why it cannot be described; without offsets.
+    fn descriptions(&self, topics: &[&str], deadline: Instant) -> Result<Vec<Result<TopicDescription, KafkaError>>, KafkaError> {
         let Some(first) = topics.first() else { return Ok(Vec::new()) };
         let names = topics.iter().map(|topic| c_string("a topic's name", topic)).collect::<Result<Vec<CString>, _>>()?;
         let call =
@@ -184,15 +207,11 @@ impl<C: ClientContext> Requester<'_, C> {
         })?;
         let mut count = 0;
         // SAFETY: the answer is of DescribeTopics and alive.
-        let mut described = unsafe {
+        let described = unsafe {
             let result = sys::rd_kafka_event_DescribeTopics_result(answer.as_ptr());
             let results = elements(sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count), count);
-            results.iter().map(|&topic| description(call, topic)).collect::<Result<Vec<_>, _>>()?
+            results.iter().map(|&topic| description(call, topic)).collect()
         };
-        for topic in &mut described {
-            self.fill_offsets(topic, deadline)?;
-        }
-        described.sort_by_key(|topic| topics.iter().position(|name| *name == topic.name));
         Ok(described)
     }
 

@@ -24,6 +24,8 @@ struct Partition {
     forward: Forward,
     /// Something came since the assignment began, and so the forwarding holds.
     settled: bool,
+    /// After the last message that was taken, else where it was told to start.
+    next: i64,
     /// The messages kept so far; empty between calls.
     messages: Vec<Message>,
 }
@@ -44,16 +46,17 @@ impl Assigned {
     /// Forwards the partitions' queues. Where a partition was assigned before, librdkafka takes its forwarding away some time after
     /// the new assignment was made (`rd_kafka_toppar_fetch_stop`), and then its messages stay in its own queue. So that queue wakes
     /// the lane, too, and [`Assigned::forward_again`] repairs it until something came.
-    pub(super) fn forward(inner: &Inner, sources: impl Iterator<Item = TopicPartition>) -> Result<Self, KafkaError> {
+    pub(super) fn forward(inner: &Inner, starts: &[(TopicPartition, i64)]) -> Result<Self, KafkaError> {
         let mut partitions = Vec::new();
-        for source in sources {
+        for (source, start) in starts {
             let topic = c_string("a topic's name", &source.topic)?;
             // SAFETY: `inner` keeps the client alive, and whoever holds this drops it before its hold on `inner`.
             let queue = unsafe { Queue::of_partition(inner.native(), &topic, source.partition) };
             let queue = queue.ok_or_else(|| KafkaError::PartitionMissing(source.clone()))?;
             queue.signal(inner.wake());
             queue.forward_to(inner.data());
-            partitions.push(Partition { source, forward: Forward(queue), settled: false, messages: Vec::new() });
+            let (source, next) = (source.clone(), *start);
+            partitions.push(Partition { source, forward: Forward(queue), settled: false, next, messages: Vec::new() });
         }
         Ok(Self { unsettled: partitions.len(), partitions, ..Self::default() })
     }
@@ -68,6 +71,11 @@ impl Assigned {
 
     pub(super) fn sources(&self) -> Vec<TopicPartition> {
         self.partitions.iter().map(|partition| partition.source.clone()).collect()
+    }
+
+    /// Where each partition goes on.
+    pub(super) fn positions(&self) -> Vec<(TopicPartition, i64)> {
+        self.partitions.iter().map(|partition| (partition.source.clone(), partition.next)).collect()
     }
 
     /// Notes that something came of the message's partition. None where that is not ours any more.
@@ -95,6 +103,9 @@ impl Assigned {
         let order = std::mem::take(&mut self.order);
         let run_of = |place: usize| {
             let partition = &mut self.partitions[place];
+            if let Some(last) = partition.messages.last() {
+                partition.next = last.offset() + 1;
+            }
             Run { source: partition.source.clone(), messages: std::mem::take(&mut partition.messages) }
         };
         order.into_iter().map(run_of).collect()

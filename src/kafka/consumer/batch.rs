@@ -56,15 +56,23 @@ impl Message {
         unsafe { super::super::error::text_of(sys::rd_kafka_message_errstr(self.0.as_ptr())) }
     }
 
-    fn row(&self) -> RawRow<'_> {
-        let fields = self.fields();
+    /// Its Kafka time, ms since the epoch, -1 where it has none; and whether the broker gave it.
+    fn time(&self) -> (i64, bool) {
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is alive.
         let time = unsafe { sys::rd_kafka_message_timestamp(self.0.as_ptr(), &raw mut kind) };
         let untimed = kind == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        let by_broker = kind == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
+        (if untimed { -1 } else { time }, by_broker)
+    }
+
+    /// As a row, and whether the broker gave its Kafka time.
+    fn row(&self) -> (RawRow<'_>, bool) {
+        let fields = self.fields();
+        let (kafka_time_ms, by_broker) = self.time();
         // SAFETY: key and value live in the message's fetch response, which lives as long as the message.
         let (key, value) = unsafe { (bytes_of(fields.key, fields.key_len), bytes_of(fields.payload, fields.len)) };
-        RawRow { offset: fields.offset, kafka_time_ms: if untimed { -1 } else { time }, key, value, headers: Headers(self) }
+        (RawRow { offset: fields.offset, kafka_time_ms, key, value, headers: Headers(self) }, by_broker)
     }
 }
 
@@ -103,6 +111,18 @@ pub(super) struct Run {
     pub(super) messages: Vec<Message>,
 }
 
+impl Run {
+    fn raw(&self, ingest_time_us: i64) -> RawBatch<'_> {
+        let mut stamped_by_broker = true;
+        let rows = self.messages.iter().map(|message| {
+            let (row, by_broker) = message.row();
+            stamped_by_broker &= by_broker;
+            row
+        });
+        RawBatch { source: self.source.clone(), rows: rows.collect(), ingest_time_us, stamped_by_broker }
+    }
+}
+
 /// Up to 1,024 messages. The order of its fields is the order in which they must go: a consumer with a message alive never closes.
 pub struct LaneBatch {
     runs: Vec<Run>,
@@ -124,12 +144,6 @@ impl IntakeBatch for LaneBatch {
     }
 
     fn runs(&self, ingest_time_us: i64) -> Vec<RawBatch<'_>> {
-        let runs = self.runs.iter();
-        runs.map(|Run { source, messages }| RawBatch {
-            source: source.clone(),
-            rows: messages.iter().map(Message::row).collect(),
-            ingest_time_us,
-        })
-        .collect()
+        self.runs.iter().map(|run| run.raw(ingest_time_us)).collect()
     }
 }

@@ -1,4 +1,5 @@
-//! The group's committed offsets, asked on a thread of its own: the call blocks, and an open transaction makes it wait.
+//! The group's committed offsets and the partitions' first ones, asked on a thread of its own: the calls block, and an open transaction
+//! makes the first of them wait.
 
 use std::sync::Arc;
 use std::thread;
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka_sys as sys;
 use rdkafka_sys::rd_kafka_resp_err_t as Code;
 
+use super::super::admin::{Isolation, OffsetSpec, Requester};
 use super::super::contract::{Committed, IntakeEvent};
 use super::super::error::{code_name, code_text};
 use super::super::native::{ListedPartition, PartitionList};
@@ -67,9 +69,25 @@ fn attempt(inner: &Inner, partitions: &[TopicPartition]) -> Result<Attempt, Stri
         .chain(entries.iter().map(|entry| entry.error))
         .find(|&code| code != Code::RD_KAFKA_RESP_ERR_NO_ERROR);
     match failed {
-        None => Ok(Attempt::Answer(entries.into_iter().map(ListedPartition::into_committed).collect())),
+        None => Ok(with_firsts(inner, entries.into_iter().map(ListedPartition::into_committed).collect())),
         Some(code) if is_final(code) => Err(format!("{}: {}", code_name(code), code_text(code))),
         Some(code) => Ok(Attempt::Again(format!("{}: {}", code_name(code), code_text(code)))),
+    }
+}
+
+/// The first offset of each partition beside what is committed: retention may have removed what a lane wants to read again.
+fn with_firsts(inner: &Inner, mut committed: Vec<Committed>) -> Attempt {
+    let partitions: Vec<_> = committed.iter().map(|entry| entry.source.clone()).collect();
+    let requester = Requester::new(inner.client(), inner.name().to_owned());
+    let deadline = Instant::now() + ATTEMPT;
+    match requester.offsets(&partitions, OffsetSpec::Earliest, Isolation::ReadUncommitted, deadline) {
+        Ok(firsts) => {
+            for (entry, (_, first)) in committed.iter_mut().zip(firsts) {
+                entry.first = first;
+            }
+            Attempt::Answer(committed)
+        }
+        Err(error) => Attempt::Again(error.to_string()),
     }
 }
 

@@ -10,7 +10,7 @@ use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::super::client::on_client_cores;
-use super::super::contract::IntakeEvent;
+use super::super::contract::{IntakeEvent, PartitionFault};
 use super::super::error::KafkaError;
 use super::super::native::{NativeClient, Queue, WakeFd};
 use super::super::settings::{ClientSettings, Role};
@@ -94,7 +94,11 @@ impl Inner {
                 Some(Ok(message)) => {
                     let source = TopicPartition::new(message.topic(), message.partition());
                     let reason = format!("offset {} came through the wrong queue", message.offset());
-                    self.parts.consumer.context().push(IntakeEvent::PartitionFailed { source, reason });
+                    self.parts.consumer.context().push(IntakeEvent::PartitionFailed {
+                        source,
+                        fault: PartitionFault::Other,
+                        reason,
+                    });
                 }
             }
         }

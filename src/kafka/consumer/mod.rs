@@ -30,8 +30,8 @@ use rdkafka_sys::rd_kafka_resp_err_t as Code;
 use self::assigned::Assigned;
 use self::batch::Message;
 pub(super) use self::inner::Inner;
-use super::contract::{Intake, IntakeEvent, TxClass, TxError, time_left};
-use super::error::{CloseLate, KafkaError, code_name, tx_error, tx_of_code};
+use super::contract::{Intake, IntakeEvent, PartitionFault, TxClass, TxError, time_left};
+use super::error::{CloseLate, KafkaError, NativeError, code_name, code_text, tx_error, tx_of_code};
 use super::member::Member;
 use super::native::{PartitionList, c_string};
 use super::settings::{ClientSettings, Role};
@@ -118,7 +118,10 @@ impl LaneConsumer {
         match message.code() {
             Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => IntakeEvent::End { source, next: message.offset() },
             code if passes(code) => IntakeEvent::Trouble(format!("{source}: {}: {}", code_name(code), message.error_text())),
-            code => IntakeEvent::PartitionFailed { source, reason: format!("{}: {}", code_name(code), message.error_text()) },
+            code => {
+                let reason = format!("{}: {}", code_name(code), message.error_text());
+                IntakeEvent::PartitionFailed { source, fault: fault_of(code, &reason), reason }
+            }
         }
     }
 
@@ -153,6 +156,21 @@ impl LaneConsumer {
             }
         };
         tx_of_code(code, call, TxClass::Retry)
+    }
+}
+
+fn fault_of(code: Code, reason: &str) -> PartitionFault {
+    match code {
+        // By its text: librdkafka puts every cause of a reset under one code.
+        Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET if reason.contains(&code_text(Code::RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) => {
+            PartitionFault::Truncated
+        }
+        Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => PartitionFault::OutOfRange,
+        Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        | Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID
+        | Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        | Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION => PartitionFault::Unknown,
+        _ => PartitionFault::Other,
     }
 }
 
@@ -237,10 +255,9 @@ impl Intake for LaneConsumer {
 
     fn assign(&mut self, starts: &[(TopicPartition, i64)]) -> Result<(), TxError> {
         let list = PartitionList::of_starts(starts).map_err(|error| invalid("assign", &error))?;
-        let sources = starts.iter().map(|(partition, _)| partition.clone());
         // What was assigned before is let go first: its queues must not be silenced after the new ones were told to signal.
         self.assigned = Assigned::default();
-        let assigned = Assigned::forward(&self.inner, sources).map_err(|error| invalid("assign", &error))?;
+        let assigned = Assigned::forward(&self.inner, starts).map_err(|error| invalid("assign", &error))?;
         // librdkafka bumps the version of each partition that it takes away before this returns: what was fetched before is outdated,
         // and never comes out of the queue, also when the same partition starts again somewhere else.
         self.assign_list(Some(&list), "assign")?;
@@ -257,8 +274,18 @@ impl Intake for LaneConsumer {
         self.flow(true)
     }
 
+    /// Where to go on is told anew. In a batch librdkafka counts the end of a partition as if it were a message, and a partition that was
+    /// paused there would resume one offset too far: past a message that came meanwhile, or out of range where none came (2.12,
+    /// `rd_kafka_q_serve_rkmessages`).
     fn resume(&mut self) -> Result<(), TxError> {
-        self.flow(false)
+        const CALL: &str = "seek_partitions";
+        let list = PartitionList::of_starts(&self.assigned.positions()).map_err(|error| invalid(CALL, &error))?;
+        // SAFETY: the client is alive; the list is ours and copied. Without a time-out it only sends the order, which the resume follows.
+        let error = unsafe { NativeError::take(sys::rd_kafka_seek_partitions(self.inner.native(), list.as_ptr(), 0)) };
+        match error {
+            None => self.flow(false),
+            Some(error) => Err(error.into_tx(CALL)),
+        }
     }
 
     fn member(&self) -> Result<Member, TxError> {
@@ -277,3 +304,7 @@ impl Intake for LaneConsumer {
         (code == Code::RD_KAFKA_RESP_ERR_NO_ERROR && low >= 0 && high >= 0).then_some((low, high))
     }
 }
+
+#[cfg(test)]
+#[path = "fault_tests.rs"]
+mod fault_tests;

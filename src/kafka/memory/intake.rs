@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
 
-use super::{MemoryKafka, MemoryMember, MemoryRecord, State, refused};
+use super::{Member, MemoryKafka, MemoryMember, MemoryRecord, State, refused};
 use crate::batch::{Headers, RawBatch, RawRow, TopicPartition};
-use crate::kafka::{Committed, Intake, IntakeBatch, IntakeEvent, TxClass, TxError};
+use crate::kafka::{Committed, Intake, IntakeBatch, IntakeEvent, PartitionFault, TxClass, TxError};
 
 /// Messages that [`MemoryIntake::take`] gave.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl IntakeBatch for MemoryBatch {
             headers: Headers::NONE,
         });
         let rows = rows.collect();
-        vec![RawBatch { source: self.source.clone(), rows, ingest_time_us }]
+        vec![RawBatch { source: self.source.clone(), rows, ingest_time_us, stamped_by_broker: false }]
     }
 }
 
@@ -65,7 +65,7 @@ impl Question {
         }
         let committed = self.partitions.iter().map(|source| {
             let (offset, metadata) = state.committed.get(source).cloned().unzip();
-            Committed { source: source.clone(), offset, metadata }
+            Committed { source: source.clone(), offset, metadata, first: Some(state.first(source)) }
         });
         self.answer = Some(committed.collect());
     }
@@ -134,6 +134,15 @@ impl Intake for MemoryIntake {
         let state = self.kafka.state();
         for (source, next) in &mut self.positions {
             let Some(log) = state.input.get(source).filter(|_| !self.paused.contains(source)) else { continue };
+            if *next < state.first(source) {
+                let reason = "OFFSET_OUT_OF_RANGE: retention was faster".to_owned();
+                self.events.push(IntakeEvent::PartitionFailed {
+                    source: source.clone(),
+                    fault: PartitionFault::OutOfRange,
+                    reason,
+                });
+                *next = i64::MAX; // told once
+            }
             let from = usize::try_from(*next).unwrap_or(0);
             if from >= log.len() {
                 continue;
@@ -176,6 +185,16 @@ impl Intake for MemoryIntake {
         self.positions = starts.iter().map(|(source, offset)| (source.clone(), (*offset).max(0))).collect();
         let state = self.kafka.state();
         for (source, next) in &self.positions {
+            let first = state.first(source);
+            if *next < first {
+                let reason = format!("OFFSET_OUT_OF_RANGE: retention has removed what lies before {first}");
+                self.events.push(IntakeEvent::PartitionFailed {
+                    source: source.clone(),
+                    fault: PartitionFault::OutOfRange,
+                    reason,
+                });
+                continue;
+            }
             let end = state.input.get(source).map_or(0, |log| i64::try_from(log.len()).unwrap_or(i64::MAX));
             if *next >= end {
                 self.events.push(IntakeEvent::End { source: source.clone(), next: end });
@@ -187,7 +206,9 @@ impl Intake for MemoryIntake {
     fn unassign(&mut self) -> Result<(), TxError> {
         self.positions.clear();
         let mut state = self.kafka.state();
-        if let Some(member) = state.members.get_mut(&self.name) {
+        // What the member has not heard of yet it cannot give back: this answers an earlier revocation.
+        let has_heard = |member: &Member| !member.events.iter().any(|event| matches!(event, IntakeEvent::Assigned(_)));
+        if let Some(member) = state.members.get_mut(&self.name).filter(|member| has_heard(member)) {
             member.holds = false;
         }
         state.complete_rebalance();
@@ -212,6 +233,7 @@ impl Intake for MemoryIntake {
     }
 
     fn watermarks(&self, source: &TopicPartition) -> Option<(i64, i64)> {
-        Some((0, self.kafka.end(source)))
+        let first = self.kafka.state().first(source);
+        Some((first, self.kafka.end(source)))
     }
 }

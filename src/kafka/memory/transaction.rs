@@ -1,5 +1,6 @@
 //! The transactional producers of a [`MemoryKafka`].
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::{Effect, MemoryKafka, MemoryMember, OpenTransaction, State, refused};
@@ -146,6 +147,13 @@ impl Transaction for MemoryTransaction {
             }
             let ours = state.output.iter().filter(|record| &*record.topic == topic && record.key.as_deref() == Some(key));
             Ok(Testimony { values: ours.filter_map(|record| record.value.clone()).collect(), complete: !state.output_expired })
+        })
+    }
+
+    fn topic_ids(&mut self, topics: &[&str], _deadline: Instant) -> Result<BTreeMap<String, String>, TxError> {
+        self.call("topic_ids", |state, _| {
+            let known = |topic: &&str| Some(((*topic).to_owned(), state.topic_ids.get(*topic)?.clone()));
+            Ok(topics.iter().filter_map(known).collect())
         })
     }
 }

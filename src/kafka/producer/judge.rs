@@ -99,7 +99,7 @@ fn note_event(event: IntakeEvent, stretches: &mut [Stretch]) -> Result<(), TxErr
             }
             Ok(())
         }
-        IntakeEvent::PartitionFailed { source, reason } => {
+        IntakeEvent::PartitionFailed { source, reason, .. } => {
             Err(tx_error(TxClass::Retry, CALL, "_READ", format!("{source}: {reason}")))
         }
         IntakeEvent::Fatal(reason) => Err(tx_error(TxClass::Retry, CALL, "_FATAL", reason)),

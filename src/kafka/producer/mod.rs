@@ -7,6 +7,7 @@
 mod judge;
 mod live;
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,12 +18,14 @@ use rdkafka::producer::{BaseRecord, Producer, PurgeConfig};
 use rdkafka_sys as sys;
 
 use self::live::{Hold, Live};
+use super::admin::Requester;
 use super::contract::{CommitOffset, Testimony, Transaction, TxClass, TxError, time_left};
 use super::error::{KafkaError, NativeError, tx_error};
 use super::member::Member;
 use super::native::{PartitionList, millis_left};
 use super::settings::{ClientSettings, Role};
 use crate::batch::OutRecord;
+use crate::failpoint;
 
 /// How long a full queue is left alone before the next try: at 400 k records/s it drains 400 of them.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(1);
@@ -182,6 +185,9 @@ impl Transaction for LaneProducer {
 
     fn flush(&mut self, deadline: Instant) -> Result<(), TxError> {
         let live = &self.hold("flush")?.live;
+        if failpoint::detour("records_undelivered") {
+            return Err(tx_error(TxClass::Abort, "flush", "_DETOUR", "a failpoint asked for it"));
+        }
         // The delivery thread serves the reports; here we only wait for the last of them.
         while live.producer.in_flight_count() > 0 {
             if Instant::now() >= deadline {
@@ -197,8 +203,11 @@ impl Transaction for LaneProducer {
         if !self.transactional() {
             return Err(tx_error(TxClass::Abort, CALL, "_STATE", "at_least_once commits offsets outside of transactions"));
         }
+        if failpoint::detour("offsets_refused") {
+            return Err(tx_error(TxClass::Abort, CALL, "_DETOUR", "a failpoint asked for it"));
+        }
         let list = PartitionList::of_commits(offsets).map_err(|error| invalid(CALL, &error))?;
-        let member = member.clone();
+        let member = if failpoint::broken("unfenced_offsets") { Member::unfenced(&self.group)? } else { member.clone() };
         self.call(CALL, deadline, move |live, millis| {
             // The whole list and member go with the call: librdkafka reads them until it returns.
             let (list, member) = (list, member);
@@ -217,6 +226,9 @@ impl Transaction for LaneProducer {
         let result = self.call("commit_transaction", deadline, |live, millis| unsafe {
             sys::rd_kafka_commit_transaction(live.native(), millis)
         });
+        if failpoint::detour("commit_unanswered") {
+            return Err(tx_error(TxClass::Unknown, "commit_transaction", "_DETOUR", "a failpoint asked for it"));
+        }
         result.map_err(|error| self.with_delivery_reason(error))
     }
 
@@ -267,6 +279,13 @@ impl Transaction for LaneProducer {
     fn read_committed(&mut self, topic: &str, key: &[u8], since_ms: i64, deadline: Instant) -> Result<Testimony, TxError> {
         let question = judge::Question { topic, key, since_ms, deadline };
         judge::read(&self.settings, &self.group, &question)
+    }
+
+    fn topic_ids(&mut self, topics: &[&str], deadline: Instant) -> Result<BTreeMap<String, String>, TxError> {
+        const CALL: &str = "describe_topics";
+        let client = self.hold(CALL)?.live.producer.client();
+        let ids = Requester::new(client, self.settings.brokers_text()).topic_ids(topics, deadline);
+        ids.map_err(|error| tx_error(TxClass::Unknown, CALL, "_NOT_KNOWN", error.to_string()))
     }
 }
 

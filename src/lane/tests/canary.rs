@@ -19,6 +19,10 @@ pub(super) enum Canary {
     LostAnswerIsCommitted,
     /// Any answer to a question for committed offsets is taken for the answer to the last one.
     AnyAnswer,
+    /// A partition goes live at once: its open windows count from the committed offset.
+    ReplayIsSkipped,
+    /// Windows outlive the epoch that was given up with what they counted.
+    WindowsSurvive,
     /// Committed offsets are asked for without waiting for open transactions.
     UnstableOffsets,
 }

@@ -1,6 +1,7 @@
 //! A settler that makes one call a turn: it runs on a thread of its own, in lockstep. Between any two of its calls to storage and Kafka
 //! the group may speak, another lane may work, and the process may die.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -77,10 +78,11 @@ impl StepSettler {
         let (permits, permit_receiver) = channel();
         let (arrival_sender, arrivals) = channel();
         let gate = Arc::new(Gate { permits: Mutex::new(permit_receiver), arrivals: arrival_sender });
-        let Party { storage, transaction, writer, epochs_topic } = party;
+        let Party { storage, transaction, writer, epochs_topic, topic_ids } = party;
         let storage = StepStorage { inner: storage, gate: Arc::clone(&gate), canary, held: Vec::new() };
         let transaction = StepTransaction { inner: transaction, gate: Arc::clone(&gate), canary, kafka };
-        let settler = InlineSettler::new(Party { storage, transaction, writer, epochs_topic }, rules, Arc::new(identity));
+        let settler =
+            InlineSettler::new(Party { storage, transaction, writer, epochs_topic, topic_ids }, rules, Arc::new(identity));
         let thread = std::thread::spawn(move || serve(settler, &order_receiver, &gate));
         Self { orders: Some(orders), permits: Some(permits), arrivals, busy: false, thread: Some(thread) }
     }
@@ -258,5 +260,10 @@ impl Transaction for StepTransaction {
     fn read_committed(&mut self, topic: &str, key: &[u8], since_ms: i64, deadline: Instant) -> Result<Testimony, TxError> {
         self.gate.pass_to_kafka("read_committed")?;
         self.inner.read_committed(topic, key, since_ms, deadline)
+    }
+
+    fn topic_ids(&mut self, topics: &[&str], deadline: Instant) -> Result<BTreeMap<String, String>, TxError> {
+        self.gate.pass_to_kafka("topic_ids")?;
+        self.inner.topic_ids(topics, deadline)
     }
 }

@@ -8,20 +8,21 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::canary::{Canary, CanaryIntake};
 use super::step::StepSettler;
 use crate::batch::{CommitNote, LedgerEntry, Table, TopicPartition};
+use crate::journey::measure::Windows;
 use crate::journey::persist::{PageCompression, PersistSettings};
-use crate::journey::publish::PublishSettings;
+use crate::journey::publish::{PublishSettings, WindowsEntry};
 use crate::journey::settle::{Party, SettleError, SettleRules, recover};
 use crate::kafka::{MemoryKafka, MemoryRecord, MemoryTransaction};
 use crate::lake::MemoryStorage;
 use crate::lane::{EpochIdentity, Host, Lane, LaneControl, LaneEnd, LaneParts, LaneRules};
-use crate::telemetry::LaneMetrics;
+use crate::telemetry::{LaneMetrics, LaneState};
 
 pub(super) const EPOCHS: &str = "corelane.epochs";
 /// Wall time of all tests: 2026-11-21T00:00:00Z.
@@ -95,16 +96,43 @@ impl Running {
         panic!("too many turns: {what}");
     }
 
-    /// Stops it and gives its end.
-    pub(super) fn stop(&mut self) -> LaneEnd {
-        self.control.stop();
+    /// Turns until it ends by itself, at most many.
+    pub(super) fn turns_to_its_end(&mut self) -> LaneEnd {
         for _ in 0..20_000 {
             if let Some(end) = self.turn() {
                 return end.clone();
             }
         }
-        panic!("the lane does not stop");
+        panic!("the lane goes on");
     }
+
+    /// Whether its partitions are live, as it says itself. This group says nothing to a member that it has no partitions for.
+    pub(super) fn is_live(&self) -> bool {
+        let partitions = self.metrics.partitions();
+        match self.metrics.state() {
+            LaneState::Consuming => partitions.iter().all(|gauges| gauges.replay_left == 0),
+            LaneState::Starting => partitions.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Stops it and gives its end.
+    pub(super) fn stop(&mut self) -> LaneEnd {
+        self.control.stop();
+        self.turns_to_its_end()
+    }
+}
+
+/// A reading for the windows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    pub(super) device: u8,
+    pub(super) step_ms: i64,
+    pub(super) shift_ms: i64,
+    /// 0 is out of range.
+    pub(super) value: u8,
+    /// The bytes of the partition's sample before, once more.
+    pub(super) repeats: bool,
 }
 
 /// What outlives lanes.
@@ -118,6 +146,10 @@ pub(super) struct World {
     pub(super) epoch_bytes: usize,
     /// Virtual time.
     pub(super) drain_deadline: Duration,
+    pub(super) windows: Windows,
+    /// Kafka time of the last sample, and its bytes, by partition.
+    stamps_ms: BTreeMap<usize, i64>,
+    samples: BTreeMap<usize, Vec<u8>>,
     /// How the protocol is broken.
     pub(super) canary: Canary,
 }
@@ -138,6 +170,16 @@ impl World {
             epoch_interval: Duration::from_millis(5),
             epoch_bytes: 1 << 26,
             drain_deadline: Duration::from_secs(20),
+            windows: Windows {
+                size_ms: 60_000,
+                rolling: 5,
+                grace_ms: 30_000,
+                future_skew_ms: 30_000,
+                age_max_ms: 7 * 86_400_000,
+                devices_max: 100_000,
+            },
+            stamps_ms: BTreeMap::new(),
+            samples: BTreeMap::new(),
             canary: Canary::None,
         }
     }
@@ -152,12 +194,39 @@ impl World {
         self.kafka.append(&self.partitions[partition], Some(record));
     }
 
+    /// A message whose Kafka time the test says; -1: it has none.
+    pub(super) fn append_at(&self, partition: usize, kafka_time_ms: i64, value: &[u8]) {
+        let record = MemoryRecord { kafka_time_ms, key: None, value: Some(value.to_vec()) };
+        self.kafka.append(&self.partitions[partition], Some(record));
+    }
+
     pub(super) fn append_reading(&self, partition: usize) {
         let offset = self.kafka.end(&self.partitions[partition]);
         let time = WALL_MS - 60_000 + offset;
         let value =
             format!(r#"{{"device_id":"d{partition}","timestamp":{time},"sensors":{{"temperature":{{"value":{offset}.5}}}}}}"#);
         self.append(partition, Some(value.as_bytes()));
+    }
+
+    /// A reading for the windows: the partition's Kafka time moves on by `step_ms`, and the device says `shift_ms` later than that.
+    pub(super) fn append_sample(&mut self, partition: usize, sample: &Sample) {
+        let stamp_ms = self.stamps_ms.entry(partition).or_insert(WALL_MS - 600_000);
+        *stamp_ms += sample.step_ms;
+        let (time_ms, device) = (*stamp_ms + sample.shift_ms, sample.device);
+        let temperature = match sample.value {
+            0 => 999.0, // out of range
+            value => f64::from(value) * 1.3,
+        };
+        let text = format!(
+            r#"{{"device_id":"d{device}","timestamp":{time_ms},"location":{{"building":"b{}","floor":{device}}},"sensors":{{"temperature":{{"value":{temperature:.1}}},"switch_status":{{"value":{}}}}}}}"#,
+            device % 2,
+            sample.value.is_multiple_of(2),
+        );
+        let value = if sample.repeats { self.samples.get(&partition).cloned() } else { None };
+        let value = value.unwrap_or_else(|| text.into_bytes());
+        self.samples.insert(partition, value.clone());
+        let record = MemoryRecord { kafka_time_ms: *stamp_ms, key: None, value: Some(value) };
+        self.kafka.append(&self.partitions[partition], Some(record));
     }
 
     pub(super) fn append_event(&self, partition: usize) {
@@ -178,6 +247,7 @@ impl World {
             transaction: self.kafka.transaction(writer),
             writer: writer.to_owned(),
             epochs_topic: EPOCHS.to_owned(),
+            topic_ids: Arc::default(),
         }
     }
 
@@ -200,6 +270,7 @@ impl World {
             cluster_id: "cluster".into(),
             topic_ids: BTreeMap::new(),
             epochs_topic: EPOCHS.into(),
+            windows: WindowsEntry::new(self.windows.size_ms, self.windows.rolling, 0),
             rules_version: "1".into(),
         };
         let settler = StepSettler::spawn(party, self.settle_rules(), identity, self.canary, self.kafka.clone());
@@ -216,6 +287,8 @@ impl World {
         let rules = self.rules();
         let mut lane = Lane::new(rules, parts);
         lane.keeps_open = self.canary == Canary::OpenSurvives;
+        lane.skips_replay = self.canary == Canary::ReplayIsSkipped;
+        lane.keeps_windows = self.canary == Canary::WindowsSurvive;
         let future = Box::pin(async move { lane.run().await });
         Ok(Running { control, metrics, future, end: None })
     }
@@ -223,6 +296,8 @@ impl World {
     fn rules(&self) -> LaneRules {
         let catalog = Arc::new(crate::batch::SensorCatalog::default());
         LaneRules {
+            group: "corelane".into(),
+            brokers: "memory:9092".into(),
             persist: PersistSettings {
                 catalog: Arc::clone(&catalog),
                 compression: PageCompression::default(),
@@ -230,8 +305,8 @@ impl World {
             },
             publish: PublishSettings { rejects_topic: "corelane.rejects".into(), bytes_max: 1_000_000 },
             catalog,
-            future_skew_ms: 30_000,
-            age_max_ms: 7 * 86_400_000,
+            aggregates_topic: "corelane.aggregates".into(),
+            windows: self.windows,
             epoch_interval: self.epoch_interval,
             epoch_bytes: self.epoch_bytes,
             budget_bytes: 1 << 27,
@@ -248,23 +323,30 @@ impl World {
         })
     }
 
-    /// All rows that readers see: (partition, offset) and how often each table has it.
-    pub(super) fn visible(&self) -> BTreeMap<(i32, i64), Vec<Table>> {
-        let mut rows: BTreeMap<(i32, i64), Vec<Table>> = BTreeMap::new();
+    /// Visits all rows that readers see.
+    pub(super) fn for_each_batch(&self, mut visit: impl FnMut(Table, &RecordBatch)) {
         for storage in self.storages.values() {
             for (name, segment) in storage.revealed_segments() {
-                let reader =
-                    ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(segment.bytes)).unwrap().build().unwrap();
-                for batch in reader {
-                    let batch = batch.unwrap();
-                    let partitions = batch.column_by_name("partition").unwrap().as_primitive::<Int32Type>().clone();
-                    let offsets = batch.column_by_name("offset").unwrap().as_primitive::<Int64Type>().clone();
-                    for row in 0..partitions.len() {
-                        rows.entry((partitions.value(row), offsets.value(row))).or_default().push(name.table);
-                    }
-                }
+                let bytes = bytes::Bytes::from(segment.bytes);
+                let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+                reader.for_each(|batch| visit(name.table, &batch.unwrap()));
             }
         }
+    }
+
+    /// The messages that readers see: (partition, offset) and how often each table has it.
+    pub(super) fn visible(&self) -> BTreeMap<(i32, i64), Vec<Table>> {
+        let mut rows: BTreeMap<(i32, i64), Vec<Table>> = BTreeMap::new();
+        self.for_each_batch(|table, batch| {
+            if matches!(table, Table::Aggregates | Table::Groups) {
+                return;
+            }
+            let partitions = batch.column_by_name("partition").unwrap().as_primitive::<Int32Type>();
+            let offsets = batch.column_by_name("offset").unwrap().as_primitive::<Int64Type>();
+            for row in 0..partitions.len() {
+                rows.entry((partitions.value(row), offsets.value(row))).or_default().push(table);
+            }
+        });
         rows
     }
 

@@ -206,6 +206,15 @@ fn a_time_without_a_zone_is_refused() {
 }
 
 #[test]
+fn a_broken_zone_is_refused() {
+    for zone in ["+25:00", "-24:00", "+24:00", "+08:", "+8", "CET", " CET", "Z+01", "+08:60", "+08:00:60", "+"] {
+        refused(format!(r#"{{"device_id":"d","timestamp":"2025-11-20T14:46:40{zone}"}}"#), RejectReason::BadTime);
+    }
+    refused(r#"{"device_id":"d","timestamp":"2025-11-20T14:46:40[Nowhere]"}"#, RejectReason::TimeWithoutZone);
+    refused(r#"{"device_id":"d","timestamp":"2025-11-20T14:46:40[Europe/Berlin]"}"#, RejectReason::TimeWithoutZone);
+}
+
+#[test]
 fn an_unknown_message_type_is_refused() {
     refused(r#"{"message_id":"m","message_type":"command","payload":{}}"#, RejectReason::UnknownMessageType);
     refused(r#"{"message_id":"m","message_type":7,"payload":{}}"#, RejectReason::UnknownMessageType);

@@ -69,6 +69,7 @@ pub(super) fn raw_batch<'a>(values: &[Option<&'a [u8]>], kafka_time_ms: i64) -> 
         source: TopicPartition::new("t", 0),
         rows: (100..).zip(values.iter().copied()).map(row).collect(),
         ingest_time_us: 7,
+        stamped_by_broker: false,
     }
 }
 

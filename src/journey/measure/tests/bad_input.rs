@@ -67,7 +67,7 @@ impl Plant {
         let mut batch = batch(&Self::source(partition), &[reading], &mut self.dictionaries);
         let wall_ms = self.wall_ms.or(kafka_ms).unwrap_or(i64::MAX);
         let before_ms = self.clocks[partition];
-        let measured = self.measurer.measure(&mut batch, &self.dictionaries, ClockRun { before_ms, wall_ms });
+        let measured = self.measurer.measure(&mut batch, &self.dictionaries, ClockRun { before_ms, wall_ms, may_close: true });
         self.rows.extend(rows(&measured.parts));
         let stamp = kafka_ms.map(|stamp| if stamp > wall_ms + DEFAULTS.future_skew_ms { wall_ms } else { stamp });
         self.clocks[partition] = self.clocks[partition].max(stamp);
@@ -227,7 +227,7 @@ fn a_million_devices_are_held_to_the_limit() {
     for thousand in 0..1_000 {
         let readings: Vec<Reading> = (thousand * 1_000..(thousand + 1) * 1_000).map(reading).collect();
         let mut batch = batch(&Plant::source(0), &readings, &mut plant.dictionaries);
-        let clock = ClockRun { before_ms: Some(NOON_MS), wall_ms: NOON_MS };
+        let clock = ClockRun { before_ms: Some(NOON_MS), wall_ms: NOON_MS, may_close: true };
         let measured = plant.measurer.measure(&mut batch, &plant.dictionaries, clock);
         over += measured.counted.over_limit;
         let flagged = batch.readings.quality.iter().filter(|quality| **quality == Flag::OverLimit.mask()).count();
@@ -260,7 +260,7 @@ fn places_are_held_to_the_limit_too() {
     };
     let readings = [reading(0, 1), reading(1, 2), reading(2, 3), reading(3, 1)];
     let mut batch = batch(&Plant::source(0), &readings, &mut plant.dictionaries);
-    plant.measurer.measure(&mut batch, &plant.dictionaries, ClockRun { before_ms: None, wall_ms: NOON_MS });
+    plant.measurer.measure(&mut batch, &plant.dictionaries, ClockRun { before_ms: None, wall_ms: NOON_MS, may_close: true });
     assert_eq!(batch.readings.quality, [0, 0, Flag::OverLimit.mask(), 0]);
 }
 

@@ -1,7 +1,10 @@
 //! What outlives a batch: ids of devices, places, memory, lists; and settings that change between two programs.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::{Measurer, Reading, Subject, Windows, batch, catalog, rows};
-use crate::batch::{Dictionaries, MeasuredParts, ReplayState, TopicPartition};
+use crate::batch::{Dictionaries, MeasuredParts, ReplayState, SensorCatalog, SensorKind, SensorSpec, TopicPartition, UnitAlias};
 use crate::journey::measure::ClockRun;
 
 const WINDOWS: Windows =
@@ -42,7 +45,7 @@ impl Lane {
     /// With the clock that the readings themselves have.
     fn walk(&mut self, readings: &[Reading]) -> MeasuredParts {
         let mut batch = batch(&source(), readings, &mut self.dictionaries);
-        let clock = ClockRun { before_ms: None, wall_ms: 9_000 };
+        let clock = ClockRun { before_ms: None, wall_ms: 9_000, may_close: true };
         self.measurer.measure(&mut batch, &self.dictionaries, clock).parts
     }
 
@@ -85,6 +88,24 @@ fn devices_that_are_gone_are_forgotten() {
         lane.dictionaries.trim(700);
     }
     assert!(most < 2 << 20, "{most} bytes");
+}
+
+#[test]
+fn memory_is_what_is_said_of_a_device() {
+    const DEVICES: i64 = 3_000;
+    let mut lane = Lane::new(WINDOWS);
+    for window in 0..6 {
+        let time_ms = 1_000 + window * 10;
+        // Ten readings each, so that both halves of the memory of repeats are there.
+        for round in 0..10 {
+            let first = (window * 10 + round) * DEVICES;
+            let readings = (0..DEVICES).map(|n| reading(first + n, time_ms + round, &format!("device-{n}"), (n + round) as f64));
+            lane.measure(&readings.collect::<Vec<_>>(), time_ms);
+        }
+    }
+    let said = WINDOWS.bytes_a_device(catalog().len()) * usize::try_from(DEVICES).unwrap();
+    let used = lane.measurer.bytes();
+    assert!((said / 2..2 * said).contains(&used), "{used} bytes are used, {said} were said");
 }
 
 #[test]
@@ -145,11 +166,15 @@ fn nothing_is_replayed_where_nothing_was_missed() {
 
 /// A lane that has committed 5 readings of an open window, and its successor after a replay.
 fn taken_over(windows: Windows, log_start: i64) -> (Lane, MeasuredParts) {
+    taken_over_by(Lane::new(windows), log_start)
+}
+
+/// What one lane has counted is rebuilt by a second one.
+fn taken_over_by(mut second: Lane, log_start: i64) -> (Lane, MeasuredParts) {
     let all: Vec<Reading> = (0..5).map(|n| reading(n, 1_000 + n, "d", n as f64)).collect();
     let mut first = Lane::new(WINDOWS);
     first.measure(&all, 1_004);
     let state = first.state();
-    let mut second = Lane::new(windows);
     let replay = second.measurer.adopt(&source(), Some(&state), 5, log_start);
     second.replay(&all[usize::try_from(replay.seek_to).unwrap()..]);
     let parts = second.measurer.go_live(&source());
@@ -184,6 +209,97 @@ fn changed_rules_of_flags_make_listed_windows_partial() {
         let told: Vec<_> = parts.partial.iter().map(|window| (window.start_ms, window.end_ms)).collect();
         assert_eq!(told, [(1_000, 1_010)]);
         assert!(lane.state().open.is_empty());
+    }
+}
+
+/// A sensor, and it once more with another one of its members each.
+fn sensors() -> (SensorSpec, Vec<SensorSpec>) {
+    let alias = |unit: &str, factor, offset| UnitAlias { unit: unit.into(), factor, offset };
+    let sensor = SensorSpec {
+        name: "t".into(),
+        unit: "°C".into(),
+        kind: SensorKind::Number,
+        range: Some((-50.0, 150.0)),
+        required: false,
+        aliases: vec![alias("F", 0.5, -17.0)],
+    };
+    let others = vec![
+        SensorSpec { name: "u".into(), ..sensor.clone() },
+        SensorSpec { unit: "K".into(), ..sensor.clone() },
+        SensorSpec { kind: SensorKind::Boolean, ..sensor.clone() },
+        SensorSpec { range: None, ..sensor.clone() },
+        SensorSpec { range: Some((-50.0, 151.0)), ..sensor.clone() },
+        SensorSpec { range: Some((-51.0, 150.0)), ..sensor.clone() },
+        SensorSpec { required: true, ..sensor.clone() },
+        SensorSpec { aliases: Vec::new(), ..sensor.clone() },
+        SensorSpec { aliases: vec![alias("f", 0.5, -17.0)], ..sensor.clone() },
+        SensorSpec { aliases: vec![alias("F", 0.6, -17.0)], ..sensor.clone() },
+        SensorSpec { aliases: vec![alias("F", 0.5, -18.0)], ..sensor.clone() },
+        SensorSpec { aliases: vec![alias("F", 0.5, -17.0), alias("f", 0.5, -17.0)], ..sensor.clone() },
+    ];
+    (sensor, others)
+}
+
+#[test]
+fn the_hash_of_flags_knows_each_member_of_a_sensor_and_what_trust_follows_from() {
+    let hash = |windows: Windows, sensors: &[SensorSpec]| windows.flags_hash(&SensorCatalog { sensors: sensors.to_vec() });
+    let (sensor, others) = sensors();
+    let mut seen = BTreeSet::from([hash(WINDOWS, std::slice::from_ref(&sensor))]);
+    for other in &others {
+        assert!(seen.insert(hash(WINDOWS, std::slice::from_ref(other))), "{other:?}");
+        assert!(seen.insert(hash(WINDOWS, &[sensor.clone(), other.clone()])), "{other:?} beside the first");
+    }
+    for windows in
+        [Windows { future_skew_ms: 6, ..WINDOWS }, Windows { age_max_ms: 999, ..WINDOWS }, Windows { devices_max: 7, ..WINDOWS }]
+    {
+        assert!(seen.insert(hash(windows, std::slice::from_ref(&sensor))), "{windows:?}");
+    }
+    // What decides when something is written, and on which grid, decides no flag.
+    let elsewhere = Windows { size_ms: 7, rolling: 1, grace_ms: 9, ..WINDOWS };
+    let only = std::slice::from_ref(&sensor);
+    assert_eq!(hash(elsewhere, only), hash(WINDOWS, only));
+}
+
+#[test]
+fn a_changed_sensor_makes_listed_windows_partial() {
+    let mut changed = SensorCatalog::clone(&catalog());
+    changed.sensors[0].range = Some((0.0, 3.0));
+    let lane = Lane { measurer: Measurer::new(WINDOWS, Arc::new(changed)), dictionaries: Dictionaries::default() };
+    let (lane, parts) = taken_over_by(lane, 0);
+    let found = rows(&parts);
+    assert!(!found.is_empty() && found.iter().all(|row| row.partial && row.on_time));
+    assert!(lane.state().open.is_empty());
+}
+
+/// Of devices, the first sensor: start, from, to, on time, count.
+fn told(parts: &MeasuredParts) -> Vec<(i64, i64, i64, bool, i64)> {
+    let of_device = |row: &super::Row| matches!(row.subject, Subject::Device(_)) && row.sensor == 0;
+    let tell = |row: super::Row| (row.start_us / 1_000, row.from, row.to, row.on_time, row.values.count);
+    rows(parts).into_iter().filter(of_device).map(tell).collect()
+}
+
+#[test]
+fn closings_that_are_held_back_come_with_a_later_call() {
+    let walk = |lane: &mut Lane, readings: &[Reading], before_ms: Option<i64>, may_close: bool| {
+        let mut batch = batch(&source(), readings, &mut lane.dictionaries);
+        let clock = ClockRun { before_ms, wall_ms: 9_000, may_close };
+        lane.measurer.measure(&mut batch, &lane.dictionaries, clock).parts
+    };
+    for by_message in [false, true] {
+        let mut lane = Lane::new(WINDOWS);
+        assert!(walk(&mut lane, &[reading(0, 1_000, "d", 1.0)], None, true).is_empty());
+        // The clock would pass two closings here. It stands before the first of them, so the last message is early.
+        let held = [1_009, 1_012, 1_003, 1_025].into_iter().zip(1..);
+        let held: Vec<Reading> = held.map(|(time_ms, offset)| reading(offset, time_ms, "d", offset as f64)).collect();
+        assert!(walk(&mut lane, &held, Some(1_000), false).is_empty());
+        assert_eq!(lane.state().open.len(), 2);
+        let parts = if by_message {
+            walk(&mut lane, &[reading(5, 1_026, "e", 1.0)], Some(1_025), true)
+        } else {
+            lane.measurer.close_due(&source(), Some(1_025))
+        };
+        assert_eq!(told(&parts), [(1_000, 0, 5, true, 3), (1_010, 2, 5, true, 1)]);
+        assert_eq!(told(&lane.measurer.end_epoch(&source())), [(1_020, 4, 5, false, 1)]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rows and batches for the tests; what is tested is in the modules.
 
 mod bad_input;
+mod blocks;
 mod lasting;
 mod property;
 mod reference;

@@ -94,3 +94,23 @@ fn quantiles_are_within_one_per_cent_of_the_exact_ones() {
         }
     }
 }
+
+#[test]
+fn what_many_values_add_to_a_count_is_carried() {
+    let few = [0.0, -0.0, 1.0, 1.25, 1e-300, 1e300, -3.5, -1e-300, 5e-324];
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut used = Sketch::default();
+    for count in [254, 255, 256, 257, 511, 512, 20_000] {
+        used.clear();
+        let mut expected = BTreeMap::new();
+        for _ in 0..count {
+            for value in &few[..rng.random_range(1..=few.len())] {
+                used.add(*value);
+                *expected.entry(bucket(*value)).or_insert(0) += 1;
+            }
+        }
+        let buckets = used.buckets();
+        assert!(buckets.is_sorted_by(|a, b| a.0 < b.0), "{buckets:?}");
+        assert_eq!(buckets.into_iter().collect::<BTreeMap<i32, u32>>(), expected);
+    }
+}

@@ -1,6 +1,10 @@
 //! A small world without Kafka: partitions with records, lanes with measurers, commits that succeed or are lost.
 
+mod schedule;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use schedule::Recorded;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -91,6 +95,9 @@ pub(super) struct World {
     wild_clocks: bool,
     /// One device sends most, fast, and often the same again: the memory of repeats fills up.
     is_busy: bool,
+    has_changed: bool,
+    /// How near what was listed came to the furthest that may be.
+    pub(super) reach_left_ms: i64,
     wall_ms: i64,
     eras: u32,
 }
@@ -127,6 +134,8 @@ impl World {
             is_canary,
             wild_clocks: rng.random_bool(0.4),
             is_busy: rng.random_bool(0.15),
+            has_changed: false,
+            reach_left_ms: i64::MAX,
             wall_ms: 1_000,
             eras: 0,
             rng,
@@ -305,7 +314,7 @@ impl World {
                 let given = (clock > i64::MIN).then(|| clock.saturating_add(jitter));
                 measurer.measure_rows(&mut batch, begin..end, dictionaries, given)
             } else {
-                measurer.measure(&mut batch, dictionaries, ClockRun { before_ms, wall_ms: self.wall_ms })
+                measurer.measure(&mut batch, dictionaries, ClockRun { before_ms, wall_ms: self.wall_ms, may_close: true })
             };
             let crate::journey::measure::Counted { on_time, late, early, untrusted, duplicates, over_limit } = measured.counted;
             assert_eq!(on_time + late + early + untrusted + duplicates + over_limit, (end - begin) as u64);
@@ -351,6 +360,7 @@ impl World {
                 self.keep(lane, partition, (era, self.windows.rolling), &parts);
                 let replay = self.lanes[lane].measurer.replay_state(&source).unwrap();
                 self.check_list(&replay);
+                self.check_reach(partition, &replay, clock_ms);
                 let note = CommitNote::Epoch { epoch: Uuid::now_v7(), clock_ms: Some(clock_ms), replay: Some(replay) };
                 let metadata = note.to_metadata();
                 assert!(metadata.len() < NOTE_BYTES_MAX);
@@ -372,6 +382,23 @@ impl World {
         let open_most = (self.grace_most_ms + future_skew_ms) / size_ms + 2;
         assert!(i64::try_from(replay.open.len()).unwrap() <= open_most, "{replay}");
         assert!(replay.on_time.len() < rolling as usize, "{replay}");
+    }
+
+    /// Nothing is read again that lies further back than docs/windows.md says, in Kafka time. Where clocks are wild, settings change or
+    /// retention has moved a beginning, what is listed says nothing of the clock.
+    fn check_reach(&mut self, partition: usize, replay: &ReplayState, clock_ms: i64) {
+        let Windows { size_ms, rolling, grace_ms, future_skew_ms, .. } = self.windows;
+        if self.wild_clocks || self.has_changed || self.log_starts[partition] > 0 || clock_ms == i64::MIN {
+            return;
+        }
+        let reach_ms = grace_ms + size_ms * i64::from(rolling) + future_skew_ms;
+        let listed = replay.open.iter().map(|window| window.from).chain(replay.on_time.iter().map(|part| part.from));
+        for from in listed {
+            let first = self.logs[partition][usize::try_from(from).unwrap()].as_ref().unwrap();
+            let kafka_ms = first.kafka_ms.unwrap();
+            assert!(kafka_ms > clock_ms - reach_ms, "{from} is of {kafka_ms}, the clock says {clock_ms}: {replay}");
+            self.reach_left_ms = self.reach_left_ms.min(kafka_ms - (clock_ms - reach_ms));
+        }
     }
 
     fn reassign(&mut self, partition: usize) {
@@ -408,6 +435,7 @@ impl World {
             ..windows
         };
         self.grace_most_ms = self.grace_most_ms.max(self.windows.grace_ms) + windows.size_ms;
+        self.has_changed = true;
         self.kill();
     }
 

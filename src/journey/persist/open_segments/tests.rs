@@ -120,7 +120,12 @@ fn reject(row: usize, reason: RejectReason) -> RejectRow {
 
 fn raw<'a>(values: &[Option<&'a [u8]>]) -> RawBatch<'a> {
     let row = |(offset, &value)| RawRow { offset, kafka_time_ms: 0, key: None, value, headers: Headers::NONE };
-    RawBatch { source: TopicPartition::new("device-data", 3), rows: (100..).zip(values).map(row).collect(), ingest_time_us: 0 }
+    RawBatch {
+        source: TopicPartition::new("device-data", 3),
+        rows: (100..).zip(values).map(row).collect(),
+        ingest_time_us: 0,
+        stamped_by_broker: false,
+    }
 }
 
 fn read(segment: &EncodedSegment) -> RecordBatch {

@@ -72,7 +72,7 @@ fn letters(reason: RejectReason, row: RawRow<'_>, bytes_max: usize) -> Vec<OutRe
         events: no_events(),
         rejects: vec![RejectRow { row: 0, offset: row.offset, kafka_time_ms: 0, reason, detail: String::new() }],
     };
-    let raw = RawBatch { source, rows: vec![row], ingest_time_us: 0 };
+    let raw = RawBatch { source, rows: vec![row], ingest_time_us: 0, stamped_by_broker: false };
     let settings = PublishSettings { rejects_topic: Arc::from("corelane.rejects"), bytes_max };
     let mut out = Vec::new();
     dead_letters(&batch, &raw, &settings, &mut out);

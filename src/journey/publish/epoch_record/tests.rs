@@ -16,6 +16,7 @@ fn record() -> EpochRecord {
         closed_at_ms: 1_795_230_123_000,
         partitions: vec![PartitionEntry::new(&TopicPartition::new("device-data", 3), &entry, false)],
         segments: vec![SegmentEntry::new("readings/date=2026-02-15/hour=00/x.parquet".to_owned(), &segment)],
+        windows: Some(WindowsEntry::new(60_000, 5, 0xfeed)),
         rules_version: "none".to_owned(),
     }
 }
@@ -23,8 +24,8 @@ fn record() -> EpochRecord {
 #[test]
 fn a_record_reads_back_as_it_was() {
     let record = record();
-    let out = record.to_record(Arc::from("corelane.epochs"), 4).unwrap();
-    assert_eq!((&*out.topic, out.partition), ("corelane.epochs", Some(4)));
+    let out = record.to_record(Arc::from("corelane.epochs")).unwrap();
+    assert_eq!((&*out.topic, out.partition), ("corelane.epochs", None));
     assert_eq!(out.key.as_deref(), Some(b"plant.a.0".as_slice()));
     assert_eq!(EpochRecord::from_json(&out.value.unwrap()).unwrap(), record);
 }
@@ -44,6 +45,9 @@ fn members_of_later_versions_are_skipped_and_later_versions_refused() {
     let mut json = serde_json::to_value(record()).unwrap();
     json["added_later"] = Value::Bool(true);
     assert_eq!(EpochRecord::from_json(json.to_string().as_bytes()).unwrap(), record());
+    json.as_object_mut().unwrap().remove("windows");
+    let older = EpochRecord { windows: None, ..record() };
+    assert_eq!(EpochRecord::from_json(json.to_string().as_bytes()).unwrap(), older);
     let error = EpochRecord::from_json(br#"{"version": 2, "lake": 5}"#).unwrap_err();
     assert!(matches!(error, EpochRecordError::Version { version: 2 }), "{error}");
     for broken in ["", "[]", "{}", r#"{"version": 1}"#, "\u{0}"] {
