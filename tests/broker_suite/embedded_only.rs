@@ -106,7 +106,9 @@ fn memory_is_bounded_and_the_largest_gives() {
 
 #[test]
 fn between_decision_and_markers_the_producer_has_to_wait() {
-    let (_broker, target) = start(BrokerOptions { marker_delay: Duration::from_millis(400), ..BrokerOptions::default() });
+    /// Long enough for three calls on a machine that does much else.
+    const DELAY: Duration = Duration::from_secs(2);
+    let (_broker, target) = start(BrokerOptions { marker_delay: DELAY, ..BrokerOptions::default() });
     let (topic, id) = (target.topic("window", 1, &[]), unique("window"));
     let mut raw = Raw::connect(&target);
     let producer = raw.init_transactional(&id);
@@ -119,7 +121,7 @@ fn between_decision_and_markers_the_producer_has_to_wait() {
     assert_eq!(raw.end_transaction(&id, producer, true), code::CONCURRENT_TRANSACTIONS);
     let reader = target.reader(&topic, 1, Offset::Beginning, &[("isolation.level", "read_committed")]);
     assert_eq!(take(&reader, 1).len(), 1);
-    assert!(start.elapsed() >= Duration::from_millis(400), "seen before its marker: {:?}", start.elapsed());
+    assert!(start.elapsed() >= DELAY, "seen before its marker: {:?}", start.elapsed());
     assert_eq!(raw.add_partition(&id, producer, &topic), code::NONE);
 }
 

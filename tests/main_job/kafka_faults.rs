@@ -58,9 +58,13 @@ fn a_topic_that_is_made_anew_while_it_runs_ends_the_run() {
 fn a_topic_that_is_deleted_while_it_runs_ends_the_run() {
     let seed = seed();
     let stage = Stage::new(Kind::Apache, "deleted", 1);
-    stage.fill(seed, MESSAGES);
-    let mut run = Watched::start(&stage, &["--set", "epoch.interval=2s"]);
-    run.wait_metric("corelane_messages_total", 1.0);
+    let simulator = Process::spawn(stage.simulate(seed, &["--rate", RATE]));
+    let mut run = Watched::start(&stage, &["--set", "epoch.interval=10s"]);
+    // The first epoch of a partition is short. The one that is open now lasts long enough to delete a topic meanwhile.
+    run.wait_epochs(1.0);
+    let before = run.metric("corelane_messages_total").expect("the server answers");
+    run.wait_metric("corelane_messages_total", before + 1.0);
+    simulator.signal(libc::SIGSTOP);
     stage.delete_topic();
     let began = Instant::now();
     let log = run.ends_for(&[stage.topic(), "does not exist any more"]);
@@ -90,7 +94,7 @@ fn offsets_out_of_range_are_refused_until_told_which_way_to_go() {
     const GONE: i64 = 500;
     let seed = seed();
     let stage = Stage::new(Kind::Apache, "expired", 1);
-    let mut simulator = Process::spawn(stage.simulate(seed, &["--rate", RATE, "--messages", "6000"]));
+    let mut simulator = Process::spawn(stage.simulate(seed, &["--rate", RATE, "--messages", "15000"]));
     let mut run = Watched::start(&stage, &[]);
     run.wait_metric("corelane_messages_total", 1_000.0);
     run.stop();

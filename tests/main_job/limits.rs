@@ -21,6 +21,9 @@ use crate::window_report::{Asked, read_windows};
 /// Messages a second: what a debug build on a busy machine keeps up with.
 const RATE: &str = "1000";
 
+/// Messages that no machine has read by the time a metric, half a second old, says that reading has begun.
+const MORE_THAN_IS_READ: u64 = 400_000;
+
 /// A stopped run's static members stay in the group that long.
 const SHORT_SESSION: [&str; 2] = ["--set", "kafka.session_timeout=9s"];
 
@@ -188,7 +191,7 @@ fn a_host_that_is_behind_its_broker_goes_by_the_stamps_of_the_log() {
 /// does.
 #[test]
 fn a_kafka_that_stands_still_is_outlived() {
-    let (seed, messages) = (seed(), 100_000);
+    let (seed, messages) = (seed(), MORE_THAN_IS_READ);
     let mut stage = Stage::new(Kind::Embedded, "silent", 4);
     stage.fill(seed, messages);
     let mut run = Watched::start(&stage, &["--set", "lanes.stall_timeout=10s"]);
@@ -211,7 +214,7 @@ fn a_kafka_that_stands_still_is_outlived() {
 /// is what finds it: the lane is told to stand still, gets a new client, and reads on once Kafka answers.
 #[test]
 fn a_lane_that_stands_still_gets_a_new_client() {
-    let (seed, messages) = (seed(), 200_000);
+    let (seed, messages) = (seed(), MORE_THAN_IS_READ);
     let mut stage = Stage::new(Kind::Embedded, "still", 4);
     let settings = ["lanes.stall_timeout=10s", "epoch.interval=30s", "kafka.session_timeout=45s"];
     let mut run = Watched::start(&stage, &settings.map(|setting| ["--set", setting]).concat());

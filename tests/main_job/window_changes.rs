@@ -160,21 +160,22 @@ fn retention_was_faster(kind: Kind) {
     const KEPT_FROM: i64 = 1_000;
     let seed = seed();
     let stage = Stage::new(kind, "removed", 2);
-    let hour = ["--set", "windows.size=1h"];
+    // As long as can be: hardly ever does the minute lie in two of them.
+    let half_a_day = ["--set", "windows.size=12h", "--set", "windows.rolling=1"];
     let past = ["--start", &ago(Duration::from_mins(3)), "--duration", "1m", "--devices", "500", "--interval", "5s"];
     // Nothing late, which would be a window of its own: all is open, and all of it begins before what is removed. No repeats either: what
     // comes after the limit and repeats something before it is a repeat in `readings`, and counts in a replay that cannot know.
     let faults = ["--malformed", "0.01", "--late", "0", "--duplicates", "0"];
     let simulate = stage.simulate_just(seed, &[&past[..], &faults].concat());
     Process::spawn(simulate).wait_success(PATIENCE);
-    stage.run_to_end(&hour);
+    stage.run_to_end(&half_a_day);
     let mut removed = TopicPartitionList::new();
     for partition in 0..stage.partitions() {
         removed.add_partition_offset(stage.topic(), partition, Offset::Offset(KEPT_FROM)).unwrap();
     }
     stage.delete_records(&removed);
-    let output = stage.run_to_end(&[&hour[..], &["--drain"]].concat());
-    let report = read_windows(&stage, &Asked { sizes_ms: "3600000", kept_from: KEPT_FROM, ..Asked::default() });
+    let output = stage.run_to_end(&[&half_a_day[..], &["--drain"]].concat());
+    let report = read_windows(&stage, &Asked { sizes_ms: "43200000", kept_from: KEPT_FROM, ..Asked::default() });
     println!("{kind:?}, seed {seed}: {}; {}", report.line(), said(&output, "windows"));
     report.assert_right();
     let rows = report.all["rows"].as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>();
@@ -205,14 +206,14 @@ fn what_retention_removed_makes_a_window_partial_beside_the_embedded_broker() {
 /// log. It gives nothing out.
 #[test]
 fn a_replay_shows_its_progress() {
-    let (seed, messages) = (seed(), 100_000_u64);
+    let (seed, messages) = (seed(), 200_000_u64);
     let stage = Stage::new(Kind::Embedded, "replays", 2);
     stage.fill(seed, messages);
-    let hour = ["--set", "windows.size=12h", "--set", "windows.rolling=1"];
-    stage.run_to_end(&hour);
+    let half_a_day = ["--set", "windows.size=12h", "--set", "windows.rolling=1"];
+    stage.run_to_end(&half_a_day);
     let port = free_port();
     let serve = format!("serve.listen=127.0.0.1:{port}");
-    let mut run = Process::spawn(stage.run(&[&["--quiet", "--set", &serve], &hour[..]].concat()));
+    let mut run = Process::spawn(stage.run(&[&["--quiet", "--set", &serve], &half_a_day[..]].concat()));
     let mut left: Vec<f64> = Vec::new();
     let mut reasons = BTreeSet::new();
     run.wait_for(PATIENCE, "the end of the replay", |_| {
@@ -237,6 +238,6 @@ fn a_replay_shows_its_progress() {
     assert!(left.iter().any(|left| *left > 0.0) && left.is_sorted_by(|one, next| one >= next), "{left:?}");
     assert_eq!((replayed, written), (messages as f64, 0.0));
     assert_eq!(partitions_of(&log, "reading again"), partitions_of(&log, ": live"));
-    assert!(output.contains("100,000 messages were read again"), "{output}");
+    assert!(output.contains("200,000 messages were read again"), "{output}");
     eventually(PATIENCE, "nothing to be left", || (committed(&stage).len() == 2).then_some(()));
 }
