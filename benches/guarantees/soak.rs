@@ -19,8 +19,9 @@ pub(crate) const BROKER: [(&str, &str); 1] = [("log.retention.check.interval.ms"
 /// Of the topic: many times what open windows need, and little enough for a disk in memory.
 const TOPIC: [&str; 4] = ["--config", "retention.bytes=1000000000", "--config", "segment.bytes=100000000"];
 /// A fault a minute makes the lanes read again what open and rolling windows need, each time. With the default windows that is up to six
-/// minutes: they would do nothing else.
-const WINDOWS: [&str; 6] = ["--set", "windows.size=5s", "--set", "windows.grace=2s", "--set", "windows.future_skew=2s"];
+/// minutes: they would do nothing else. Simulator, Kafka and lanes share two cores, so it has to be some seconds.
+const WINDOWS: [&str; 8] =
+    ["--set", "windows.size=5s", "--set", "windows.rolling=1", "--set", "windows.grace=2s", "--set", "windows.future_skew=2s"];
 const SAMPLES_EVERY: Duration = Duration::from_secs(5);
 const FAULTS_EVERY: Duration = Duration::from_mins(1);
 /// The first fault comes after half of that, so that each minute of the report has one.

@@ -23,6 +23,8 @@ use clap::{Parser, Subcommand};
 
 pub use exit::{Exit, Failure};
 
+use crate::telemetry::logs;
+
 /// Kafka telemetry of industrial devices in; validated readings as Parquet out, each message exactly once.
 #[derive(Debug, Parser)]
 #[command(name = "corelane", version, max_term_width = 110)]
@@ -68,14 +70,14 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Run(args) => run::run(args),
-        Command::Simulate(args) => simulate::run(args),
+        Command::Simulate(args) => log_warnings().and_then(|()| simulate::run(args)),
         Command::Broker(args) => broker::run(args),
         Command::Topics(args) => topics::run(args),
         Command::Groups(args) => groups::run(args),
         Command::Check(args) => check::run(args),
         Command::Config(args) => config::run(args),
-        Command::Tap(args) => tap::run(args),
-        Command::Verify(args) => verify::run(args),
+        Command::Tap(args) => log_warnings().and_then(|()| tap::run(args)),
+        Command::Verify(args) => log_warnings().and_then(|()| verify::run(args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,4 +86,10 @@ pub fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// For the commands whose output is the matter: only what goes wrong is told beside it.
+fn log_warnings() -> Result<(), Failure> {
+    logs::init("warn", logs::Format::Human)?;
+    Ok(())
 }

@@ -18,7 +18,6 @@ use super::{Exit, Failure, signals};
 use crate::config::{self, Config, Machine};
 use crate::kafka::ClientSettings;
 use crate::simulate::{Fleet, LabelWriter, Mix, Speed, drive};
-use crate::telemetry::logs::{self, Format, LogError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -135,10 +134,6 @@ struct RateArgs {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    match logs::init("warn", Format::Human) {
-        Ok(_) | Err(LogError::Twice { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
     let config = args.load()?;
     let topic = args.topic(&config)?;
     let plan = Plan::new(&args.plan, &config, plan::now_ms()).or_exit(Exit::Usage)?;

@@ -25,7 +25,6 @@ use crate::config::{self, Config, Machine};
 use crate::journey::decode::Decoder;
 use crate::journey::inspect::{InspectSettings, Inspector};
 use crate::kafka::{ClientSettings, GroupMember, LaneConsumer};
-use crate::telemetry::logs::{self, Format, LogError};
 
 /// Strings of one kind that are remembered: enough for any fleet, and a bound for what bad input can fill.
 const WORDS_MAX: usize = 1_000_000;
@@ -75,10 +74,6 @@ fn parse_from(text: &str) -> Result<From, String> {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    match logs::init("warn", Format::Human) {
-        Ok(_) | Err(LogError::Twice { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
     let config = args.load()?;
     let mut consumer = LaneConsumer::join(&client(&config), &member(&config)).or_exit(Exit::Unavailable)?;
     let out = BufWriter::new(std::io::stdout().lock());

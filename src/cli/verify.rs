@@ -20,7 +20,6 @@ use crate::audit::{AuditError, AuditOptions, Beginning, KafkaCluster, RepairOpti
 use crate::config::{self, Config, Delivery, Start};
 use crate::kafka::ClientSettings;
 use crate::lake::LakeIdentity;
-use crate::telemetry::logs::{self, LogError};
 
 const EXAMPLES: &str = "Examples:
   corelane verify --config plant.yaml
@@ -93,10 +92,6 @@ struct Target {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    match logs::init("warn", logs::Format::Human) {
-        Ok(_) | Err(LogError::Twice { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
     let target = args.target()?;
     let patience = Duration::from_secs(args.timeout);
     let repaired =

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use crate::options::{Lakes, Options};
-use crate::stage::{PATIENCE, Stage};
+use crate::stage::{PATIENCE, Stage, UNAVAILABLE};
 use crate::support::process::{Process, files_below};
 use crate::theatre::Theatre;
 
@@ -19,8 +19,6 @@ pub(crate) const WINDOW_MS: u64 = 10_000;
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
 /// A settle comes every half second, unless its process has no partition.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
-/// Exit code of a process whose Kafka or lake is not available; whoever supervises it starts it again.
-const UNAVAILABLE: i32 = 69;
 /// Exit code of a process that a signal met while it started.
 const ENDED_AT_ONCE: i32 = 130;
 

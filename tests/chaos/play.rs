@@ -1,5 +1,6 @@
 //! A play from the first message to the verdict: strike, heal, wait until the group commits again, and so on.
 
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::cast::{Asked, Cast, SESSION, Settles};
@@ -18,6 +19,9 @@ const RECOVERY_PATIENCE: Duration = Duration::from_mins(3);
 const SLOW: Duration = Duration::from_secs(25);
 /// Each question goes to Kafka.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Three nodes have the machine for themselves: two cores that bear them and the plays beside them let sessions of brokers expire.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 /// A round as it came to pass.
 #[derive(Clone, Debug)]
@@ -54,6 +58,8 @@ impl Outcome {
 
 /// Plays the rounds that `schedule` makes for this world. `asked`: whether the program breaks its protocol or stands still somewhere.
 pub(crate) fn play(options: &Options, asked: Asked, schedule: impl FnOnce(&Theatre) -> Vec<Round>) -> Outcome {
+    let alone = (options.brokers > 1).then(|| MACHINE.write().unwrap_or_else(PoisonError::into_inner));
+    let _shared = alone.is_none().then(|| MACHINE.read().unwrap_or_else(PoisonError::into_inner));
     let began = Instant::now();
     let theatre = Theatre::open(options, options.processes() + 1);
     let rounds = schedule(&theatre);

@@ -6,14 +6,12 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::mount::Disk;
-use crate::stage::{Kind, PATIENCE, Stage, seed, sent};
+use crate::stage::{Kind, PATIENCE, RATE, Stage, seed, sent};
 use crate::support::process::Process;
 use crate::support::wait::eventually;
 use crate::verified::audit;
 use crate::watched::Watched;
 
-/// Messages a second: what a debug build on a busy machine keeps up with.
-const RATE: &str = "1000";
 /// How long the disk is gone: several tries.
 const FAULT: Duration = Duration::from_secs(3);
 

@@ -12,20 +12,14 @@ use rdkafka::producer::Producer;
 
 use crate::poison::{now_ms, producer, read_flags, send};
 use crate::records::committed;
-use crate::stage::{Kind, PATIENCE, Stage, figure, seed, sent};
+use crate::stage::{Kind, PATIENCE, RATE, SHORT_SESSION, Stage, figure, seed, sent};
 use crate::support::process::Process;
 use crate::verified::{audit, verify};
 use crate::watched::Watched;
 use crate::window_report::{Asked, read_windows};
 
-/// Messages a second: what a debug build on a busy machine keeps up with.
-const RATE: &str = "1000";
-
 /// Messages that no machine has read by the time a metric, half a second old, says that reading has begun.
 const MORE_THAN_IS_READ: u64 = 400_000;
-
-/// A stopped run's static members stay in the group that long.
-const SHORT_SESSION: [&str; 2] = ["--set", "kafka.session_timeout=9s"];
 
 fn prlimit(pid: u32, files: &str) {
     let mut command = Command::new("prlimit");

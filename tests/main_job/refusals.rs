@@ -6,17 +6,14 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::records::committed;
-use crate::stage::{Kind, PATIENCE, Stage, said, seed};
+use crate::stage::{Kind, PATIENCE, SHORT_SESSION, Stage, UNAVAILABLE, said, seed};
 use crate::support::process::{Process, corelane};
 use crate::support::readers::read_labels;
 use crate::support::wait::eventually;
 use crate::verified::audit;
 
-const UNAVAILABLE: i32 = 69;
 const CONFIG: i32 = 78;
 const MESSAGES: u64 = 2_000;
-/// The shortest that is allowed: a stopped run's static members stay in the group that long.
-const SHORT_SESSION: [&str; 2] = ["--set", "kafka.session_timeout=9s"];
 
 /// `run` ends with this code and says all of `texts`.
 pub(crate) fn refused(stage: &Stage, args: &[&str], code: i32, texts: &[&str]) -> String {

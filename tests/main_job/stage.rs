@@ -18,6 +18,12 @@ use crate::support::wait::eventually;
 
 /// Whatever a process is waited for; far above what it takes, for machines that do much else.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
+/// Messages a second: what a debug build on a busy machine keeps up with.
+pub(crate) const RATE: &str = "1000";
+/// The shortest that is allowed: a stopped run's static members stay in the group that long.
+pub(crate) const SHORT_SESSION: [&str; 2] = ["--set", "kafka.session_timeout=9s"];
+/// The exit code of a run whose Kafka, topic or lake is not available; whoever supervises it starts it again.
+pub(crate) const UNAVAILABLE: i32 = 69;
 
 /// The two Kafkas that everything must work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

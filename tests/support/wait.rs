@@ -1,6 +1,7 @@
 //! Waiting for a condition, with a deadline; and ports that nobody takes meanwhile.
 
 use std::net::TcpListener;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,12 +28,14 @@ pub fn free_port() -> u16 {
     const FIRST: u16 = 15_000;
     const COUNT: u16 = 16_000; // up to 31,000; Linux hands out from 32,768 on
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Processes that run side by side begin at different places.
-    let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-    let begin = nanos.rotate_left(7) ^ std::process::id().wrapping_mul(2_654_435_761);
+    // Processes that run side by side begin at different places; threads of one go on from each other's.
+    static BEGIN: LazyLock<u32> = LazyLock::new(|| {
+        let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+        nanos.rotate_left(7) ^ std::process::id().wrapping_mul(2_654_435_761)
+    });
     for _ in 0..COUNT {
         let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
-        let offset = u16::try_from(begin.wrapping_add(step) % u32::from(COUNT)).expect("less than COUNT");
+        let offset = u16::try_from(BEGIN.wrapping_add(step) % u32::from(COUNT)).expect("less than COUNT");
         if TcpListener::bind(("127.0.0.1", FIRST + offset)).is_ok() {
             return FIRST + offset;
         }
