@@ -18,7 +18,7 @@ use crate::lake::{Visible, VisibleSegment, is_instance_at_work, visible_segments
 /// Files are read in pieces of this size.
 const PIECE_BYTES: usize = 1 << 20;
 /// A committed segment becomes visible some milliseconds after its commit; a settle has 8 s.
-const REVEAL_PATIENCE: Duration = if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(10) };
+const REVEAL_PATIENCE: Duration = if cfg!(test) { Duration::from_secs(3) } else { Duration::from_secs(10) };
 const REVEAL_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is known of a segment that a record names.

@@ -29,7 +29,7 @@ impl InstanceLock {
             .truncate(false)
             .open(&path)
             .map_err(failed("cannot open the lock", &path))?;
-        match try_lock(&file) {
+        match try_lock(&file, || thread::sleep(LOCK_PAUSE)) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = fs::read_to_string(&path).unwrap_or_default();
@@ -47,10 +47,10 @@ impl InstanceLock {
 }
 
 /// An audit takes the lock for a moment to see whether it is held: then the next try gets it.
-fn try_lock(file: &File) -> Result<(), TryLockError> {
+pub(super) fn try_lock(file: &File, mut pause: impl FnMut()) -> Result<(), TryLockError> {
     for _ in 1..LOCK_TRIES {
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => pause(),
             answer => return answer,
         }
     }

@@ -238,7 +238,7 @@ fn a_panic_is_answered_and_survived() {
 #[test]
 fn a_view_that_hangs_delays_neither_other_answers_nor_the_stop() {
     let program = Program::new();
-    let limits = Limits { answer_time: Duration::from_millis(500), ..Limits::default() };
+    let limits = Limits { answer_time: Duration::from_secs(2), ..Limits::default() };
     let server = Server::start_within(options(None), program.clone(), limits).unwrap();
     program.hang(true);
     assert_eq!(ask(&server, "/metrics").status, 503);

@@ -95,6 +95,11 @@ impl Target {
             let led = |partition: &rdkafka::metadata::MetadataPartition| partition.leader() >= 0;
             (found.error().is_none() && found.partitions().len() == count && found.partitions().iter().all(led)).then_some(())
         });
+        // In the metadata a leader is there a little before it knows of its partition.
+        for partition in 0..i32::try_from(count).unwrap() {
+            let answers = || admin.inner().fetch_watermarks(topic, partition, PATIENCE).ok();
+            eventually(PATIENCE, "the leader of a new partition to know it", answers);
+        }
     }
 
     /// Deletes a topic and waits until clients do not see it any more.

@@ -193,14 +193,14 @@ fn heal(theatre: &Theatre, cast: &mut Cast<'_>, fault: &Fault) {
 /// Waits until the group has committed every partition up to where it ends now.
 fn recover(group: &Group, cast: &mut Cast<'_>) -> Result<Duration, String> {
     let began = Instant::now();
-    let mut ends: Option<Vec<i64>> = None;
+    let mut ends = group.unknown_ends();
     let mut committed = None;
     while began.elapsed() < RECOVERY_PATIENCE {
         cast.revive();
-        ends = ends.or_else(|| group.ends());
+        group.note_ends(&mut ends);
         committed = group.committed();
-        if let (Some(committed), Some(ends)) = (&committed, &ends)
-            && has_reached(committed, ends)
+        if let (Some(committed), Some(ends)) = (&committed, ends.iter().copied().collect::<Option<Vec<i64>>>())
+            && has_reached(committed, &ends)
         {
             return Ok(began.elapsed());
         }

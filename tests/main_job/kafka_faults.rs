@@ -298,7 +298,7 @@ fn leader_of(client: &BaseConsumer, stage: &Stage, topic: &str, name: Option<&st
 #[test]
 fn the_coordinator_and_the_leader_are_killed() {
     let seed = seed();
-    let kafka = ApacheKafka::start(3, &[("broker.session.timeout.ms", "3000")]);
+    let kafka = ApacheKafka::start(3, &[]);
     let stage = Stage::on(&kafka, "led", 3);
     let mut random = SmallRng::seed_from_u64(seed);
     let simulator = Process::spawn(stage.simulate(seed, &["--rate", "300"]));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Headers;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::stage::{PATIENCE, Stage};
@@ -46,9 +47,16 @@ pub(crate) fn visit(stage: &Stage, topic: &str, mut see: impl FnMut(Record)) {
             None => {}
             Some(Ok(message)) => see(owned(&message)),
             Some(Err(KafkaError::PartitionEOF(partition))) => drop(left.remove(&partition)),
+            Some(Err(error)) if is_passing(&error) => {}
             Some(Err(error)) => panic!("{topic}: {error}"),
         }
     }
+}
+
+/// A node that is being started again; the client asks once more, or another one.
+fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut};
+    matches!(error, KafkaError::MessageConsumption(BrokerTransportFailure | AllBrokersDown | OperationTimedOut))
 }
 
 pub(crate) fn partitions_of(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {

@@ -10,6 +10,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::support::kafka::ApacheKafka;
 use crate::support::process::{Process, corelane};
@@ -179,6 +180,16 @@ impl Stage {
             let results = block_on(self.admin().create_topics(&topics, &AdminOptions::new())).unwrap();
             results[0].is_ok().then_some(())
         });
+        // The programs ask once. Whichever node they ask then knows it and its leaders.
+        for node in self.bootstrap.split(',') {
+            let client: BaseConsumer = ClientConfig::new().set("bootstrap.servers", node).create().unwrap();
+            eventually(PATIENCE, "each node to know the new topic", || {
+                let metadata = client.fetch_metadata(Some(&self.name), Duration::from_secs(30)).ok()?;
+                let partitions = metadata.topics().first()?.partitions();
+                let are_led = partitions.iter().all(|partition| partition.leader() >= 0);
+                (are_led && i32::try_from(partitions.len()) == Ok(self.partitions)).then_some(())
+            });
+        }
     }
 
     /// A setting of the topic, as Kafka names it.

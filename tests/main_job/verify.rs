@@ -81,6 +81,7 @@ fn copy_all(from: &Path, to: &Path) {
 fn filled(kind: Kind, name: &str) -> Stage {
     let stage = Stage::new(kind, name, 3);
     let mut lanes = Process::spawn(stage.run(&[&["--quiet"], &SETTINGS[..]].concat()));
+    lanes.wait_line(PATIENCE, "partitions assigned");
     let mut simulator = Process::spawn(stage.simulate(seed(), &["--rate", "2000", "--messages", "12000"]));
     simulator.wait_success(PATIENCE);
     lanes.signal(libc::SIGTERM);

@@ -35,13 +35,25 @@ impl Group {
 
     /// Where each partition ends; None while Kafka does not answer.
     pub fn ends(&self) -> Option<Vec<i64>> {
-        let end = |partition| self.consumer.fetch_watermarks(&self.topic, partition, ANSWER).ok().map(|(_, high)| high);
-        let ends: Option<Vec<i64>> = (0..self.partitions).map(end).collect();
-        if ends.is_none() {
+        let mut ends = self.unknown_ends();
+        self.note_ends(&mut ends);
+        ends.into_iter().collect()
+    }
+
+    /// One a partition, for [`Group::note_ends`].
+    pub fn unknown_ends(&self) -> Vec<Option<i64>> {
+        (0..self.partitions).map(|_| None).collect()
+    }
+
+    /// Asks for the ends that are not known yet: what one node has answered stands, while another is being started.
+    pub fn note_ends(&self, ends: &mut [Option<i64>]) {
+        for (partition, end) in (0..).zip(&mut *ends).filter(|(_, end)| end.is_none()) {
+            *end = self.consumer.fetch_watermarks(&self.topic, partition, ANSWER).ok().map(|(_, high)| high);
+        }
+        if ends.contains(&None) {
             // This client reads nothing, so by itself it may go on asking a node that leads no more for as long as its cache lives.
             let _ = self.consumer.fetch_metadata(Some(&self.topic), ANSWER);
         }
-        ends
     }
 
     /// How many members the group has; None while Kafka does not answer.

@@ -108,8 +108,10 @@ const MOMENTS: [FaultMoment; 3] = [FaultMoment::Before, FaultMoment::Between, Fa
 
 /// Turns of each lane in which everything must come home once the faults have ended.
 const TURNS_MAX: usize = 4_000;
-/// Lanes say where they stand now and then: after so many turns without other news it is so.
-const CALM_TURNS: usize = 12;
+/// A member is deaf to its group for less than so many polls; it polls once a turn.
+pub(super) const DEAF_POLLS: usize = 20;
+/// Lanes say where they stand now and then, and a deaf one says what was: after so many turns without other news it is so.
+const CALM_TURNS: usize = DEAF_POLLS + 4;
 /// Judging fails so often while Kafka is away.
 const AWAY_CALLS: usize = 6;
 /// A world, and who is alive in it.
@@ -286,6 +288,11 @@ impl Play {
         for _ in 0..TURNS_MAX {
             for lane in 0..3 {
                 self.turn(lane);
+                // What is left of the faults may meet the start of a new client, too.
+                while self.lanes[lane].is_none() {
+                    self.ensure(lane);
+                    self.rebalance();
+                }
             }
             calm = if self.is_calm() { calm + 1 } else { 0 };
             if calm == CALM_TURNS {

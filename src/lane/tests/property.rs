@@ -8,7 +8,7 @@ use proptest::test_runner::{RngAlgorithm, TestCaseError, TestError, TestRng, Tes
 
 use super::canary::Canary;
 use super::measured::Seen;
-use super::play::{Act, Play};
+use super::play::{Act, DEAF_POLLS, Play};
 use super::world::{Sample, World};
 use crate::batch::seeds;
 use crate::journey::measure::Windows;
@@ -45,7 +45,7 @@ fn act() -> impl Strategy<Value = Act> {
         12 => (1..16_usize).prop_map(|count| Act::AllTurn { count }),
         2 => (0..3_usize, any::<bool>()).prop_map(|(lane, noticed)| Act::Kill { lane, noticed }),
         1 => (0..3_usize).prop_map(|lane| Act::Expel { lane }),
-        2 => (0..3_usize, 0..20_usize).prop_map(|(lane, polls)| Act::Bounce { lane, polls }),
+        2 => (0..3_usize, 0..DEAF_POLLS).prop_map(|(lane, polls)| Act::Bounce { lane, polls }),
         1 => (0..3_usize).prop_map(|lane| Act::Away { lane }),
         3 => ([0..3_usize, 0..3_usize, 0..3_usize], any::<bool>())
             .prop_map(|(owners, revive)| Act::Rebalance { owners, revive }),
