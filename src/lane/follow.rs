@@ -94,10 +94,15 @@ where
     fn unreadable(&mut self, source: &TopicPartition, fault: PartitionFault, reason: &str) -> LaneEnd {
         let position = self.assignment.position(source);
         let is_replaying = position.is_some_and(|position| position.replaying().is_some());
+        let has_moved = position.is_some_and(Position::has_moved);
         let next = position.and_then(Position::next).unwrap_or_default();
         match fault {
             // With a new client the lane asks what is left; whether it is the same topic, each settle asks.
             PartitionFault::OutOfRange if is_replaying => LaneEnd::Rebuild(format!("{source} cannot be read again: {reason}")),
+            // Whoever was away for long has not heard yet that others have read on, and what it wanted has expired: the group knows better.
+            PartitionFault::OutOfRange if has_moved => {
+                LaneEnd::Rebuild(format!("{source} cannot be read on from offset {next}: {reason}"))
+            }
             PartitionFault::Truncated => LaneEnd::Rebuild(format!("{source} seems to end before offset {next}: {reason}")),
             PartitionFault::Unknown => LaneEnd::Rebuild(format!("{source} is not known to the broker: {reason}")),
             PartitionFault::OutOfRange => LaneEnd::Refused(format!(

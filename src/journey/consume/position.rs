@@ -189,6 +189,11 @@ impl Position {
         self.is_settled
     }
 
+    /// Whether anything was read or committed since the partition was given. Not so: it stands where the group said just now.
+    pub fn has_moved(&self) -> bool {
+        self.is_settled || self.next != self.committed
+    }
+
     /// Takes the messages of a batch: drops those that were handled before (a rewind may bring them again), counts messages and
     /// gaps, and moves the clock. None when nothing of the batch is new.
     pub fn admit(&mut self, raw: &mut RawBatch<'_>, future_skew_ms: i64) -> Option<Admitted> {

@@ -258,8 +258,8 @@ impl Play {
         let Some(running) = &mut self.lanes[lane] else { return };
         match running.turn() {
             None => {}
-            // Retention was faster than a replay: the crew gives the lane a new client.
-            Some(LaneEnd::Rebuild(reason)) if reason.contains("cannot be read again") => {
+            // Retention was faster than a replay, or than a lane that has not heard that others read on: the crew gives it a new client.
+            Some(LaneEnd::Rebuild(reason)) if reason.contains("cannot be read") => {
                 self.act(&Act::Kill { lane, noticed: true });
                 self.ensure(lane);
                 self.rebalance();
