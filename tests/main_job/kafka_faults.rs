@@ -53,7 +53,7 @@ fn a_topic_that_is_made_anew_while_it_runs_ends_the_run() {
 fn a_topic_that_is_deleted_while_it_runs_ends_the_run() {
     let seed = seed();
     let stage = Stage::new(Kind::Apache, "deleted", 1);
-    let simulator = Process::spawn(stage.simulate(seed, &["--rate", RATE]));
+    let mut simulator = Process::spawn(stage.simulate(seed, &["--rate", RATE]));
     let mut run = Watched::start(&stage, &["--set", "epoch.interval=10s"]);
     // The first epoch of a partition is short. The one that is open now lasts long enough to delete a topic meanwhile.
     run.wait_epochs(1.0);
