@@ -249,7 +249,7 @@ fn a_batch_outlives_its_consumer_and_closing_says_that_it_waits_for_it() {
     let batch = next_batch(&mut lane.consumer);
     let start = Instant::now();
     let late = lane.consumer.close(Instant::now() + Duration::from_millis(300)).unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(10), "close took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "close took {:?}", start.elapsed());
     assert!(late.to_string().contains("batch"), "{late}");
     // The bytes are still there.
     assert_eq!(batch.runs(0)[0].rows[0].value, Some(&b"0"[..]));
@@ -270,7 +270,7 @@ fn dropping_a_consumer_with_a_batch_alive_does_not_wait() {
     let start = Instant::now();
     drop(lane);
     drop(batch);
-    assert!(start.elapsed() < Duration::from_secs(10), "dropping took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(2), "dropping took {:?}", start.elapsed());
 }
 
 #[test]

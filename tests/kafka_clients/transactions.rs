@@ -178,9 +178,6 @@ fn a_record_that_cannot_be_delivered_aborts_its_transaction_and_is_named() {
     assert_eq!(read(&mut producer, &name, "w"), ["after"]);
 }
 
-/// A machine that does much else wakes a call that late. Nothing of librdkafka's own ends by then: its requests have 60 s.
-const AT_MOST_LATER: Duration = Duration::from_secs(5);
-
 #[test]
 fn a_broker_that_hangs_does_not_hold_a_call_past_its_deadline() {
     let kafka = ApacheKafka::start(1, &[]);
@@ -197,11 +194,11 @@ fn a_broker_that_hangs_does_not_hold_a_call_past_its_deadline() {
     kafka.stop_signal(1);
     let start = Instant::now();
     let stuck = producer.send_offsets(&commit, &member, start + Duration::from_secs(3)).unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(3) + AT_MOST_LATER, "it came back after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(3_500), "it came back after {:?}", start.elapsed());
     assert_eq!(stuck.class, TxClass::Unknown, "{stuck}");
     let start = Instant::now();
     let late = producer.renew(start + Duration::from_secs(2)).unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(2) + AT_MOST_LATER, "renew came back after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(2_500), "renew came back after {:?}", start.elapsed());
     assert_eq!(late.class, TxClass::Unknown, "{late}");
     kafka.continue_signal(1);
     producer.renew(soon()).unwrap();
@@ -215,7 +212,7 @@ fn a_broker_that_hangs_does_not_hold_a_call_past_its_deadline() {
     let start = Instant::now();
     let _ = producer.close(start + Duration::from_secs(2));
     let _ = lane.consumer.close(start + Duration::from_secs(4));
-    assert!(start.elapsed() < Duration::from_secs(4) + AT_MOST_LATER, "closing took {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "closing took {:?}", start.elapsed());
     kafka.continue_signal(1);
 }
 

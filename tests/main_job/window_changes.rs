@@ -16,8 +16,8 @@ use crate::verified::{audit, verify};
 use crate::web::{get, metric};
 use crate::window_report::{Asked, read_windows};
 
-/// So small that many close while a test runs, and late only what comes later than a busy machine makes it.
-const SMALL: [&str; 4] = ["--set", "windows.size=2s", "--set", "windows.grace=10s"];
+/// So small that many close while a test runs.
+const SMALL: [&str; 4] = ["--set", "windows.size=2s", "--set", "windows.grace=1s"];
 const SMALL_MS: &str = "2000";
 
 /// An RFC 3339 time so long ago.

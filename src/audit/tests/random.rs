@@ -116,6 +116,6 @@ fn whatever_came_holds() {
         }
     }
     println!("{cases} groups: {rows} rows recomputed, {holds} hold");
-    // A search that meets nothing proves nothing. How many hold is chance: two of three or so.
-    assert!(cases < 50 || (rows > cases * 100 && holds * 4 > cases));
+    // A search that meets nothing proves nothing.
+    assert!(cases < 50 || (rows > cases * 100 && holds * 2 > cases));
 }

@@ -21,21 +21,10 @@ fn run(options: FleetOptions, pace: &Pace) -> (Summary, MemoryKafka) {
 
 #[test]
 fn live_messages_keep_their_rate() {
-    const LASTS: Duration = Duration::from_millis(500);
-    let measured = || {
-        let clock = Clock::Schedule { start_ms: now_ms() };
-        let fleet = FleetOptions { interval_us: 1_000_000, clock, ..options(Rates::NONE) };
-        run(fleet, &Pace { duration: Some(LASTS), ..Pace::default() }).0
-    };
-    let is_in_time = |summary: &Summary| summary.elapsed < LASTS + Duration::from_millis(50);
-    let mut summary = measured();
-    // A busy machine may wake it late, with the end already over: then it says little of the rate.
-    for _ in 0..2 {
-        if !is_in_time(&summary) {
-            summary = measured();
-        }
-    }
-    // 1,000 devices a second for half a second.
+    let start_ms = now_ms();
+    let fleet = FleetOptions { interval_us: 1_000_000, clock: Clock::Schedule { start_ms }, ..options(Rates::NONE) };
+    let (summary, _) = run(fleet, &Pace { duration: Some(Duration::from_millis(500)), ..Pace::default() });
+    // 1,000 devices a second for half a second; a busy machine may only make it slower to notice the end.
     assert!((400..=800).contains(&summary.sent), "{}", summary.sent);
     assert!(summary.elapsed >= Duration::from_millis(500));
 }
