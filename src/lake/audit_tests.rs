@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::batch::{EncodedSegment, Hour};
-use crate::lake::lock::try_lock;
+use crate::lake::lock::InstanceLock;
 use crate::lake::{Lake, OpenOptions, Storage, bound_topics, writer_parts};
 
 fn open(path: &Path) -> Lake {
@@ -65,14 +65,14 @@ fn a_start_gets_over_an_audit_that_looks() {
     drop(open(dir.path()));
     let looked = File::open(dir.path().join("_corelane/instances/a.lock")).unwrap();
     looked.lock_shared().unwrap();
-    let starts = File::open(dir.path().join("_corelane/instances/a.lock")).unwrap();
     let mut pauses = 0;
-    try_lock(&starts, || {
+    let lock = InstanceLock::take_with(&dir.path().join("_corelane/instances"), "a", || {
         pauses += 1;
         looked.unlock().unwrap();
-    })
-    .unwrap();
+    });
+    drop(lock.unwrap());
     assert_eq!(pauses, 1);
+    drop(open(dir.path()));
 }
 
 #[test]

@@ -21,6 +21,11 @@ pub(super) struct InstanceLock {
 impl InstanceLock {
     /// Locks `dir/<instance>.lock`, or says who holds it.
     pub(super) fn take(dir: &Path, instance: &str) -> Result<Self, LakeError> {
+        Self::take_with(dir, instance, || thread::sleep(LOCK_PAUSE))
+    }
+
+    /// `pause`: what is done between two tries.
+    pub(super) fn take_with(dir: &Path, instance: &str, pause: impl FnMut()) -> Result<Self, LakeError> {
         let path = dir.join(format!("{instance}.lock"));
         let mut file = File::options()
             .read(true)
@@ -29,7 +34,7 @@ impl InstanceLock {
             .truncate(false)
             .open(&path)
             .map_err(failed("cannot open the lock", &path))?;
-        match try_lock(&file, || thread::sleep(LOCK_PAUSE)) {
+        match try_lock(&file, pause) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = fs::read_to_string(&path).unwrap_or_default();
@@ -47,7 +52,7 @@ impl InstanceLock {
 }
 
 /// An audit takes the lock for a moment to see whether it is held: then the next try gets it.
-pub(super) fn try_lock(file: &File, mut pause: impl FnMut()) -> Result<(), TryLockError> {
+fn try_lock(file: &File, mut pause: impl FnMut()) -> Result<(), TryLockError> {
     for _ in 1..LOCK_TRIES {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => pause(),

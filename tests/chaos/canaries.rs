@@ -59,7 +59,7 @@ fn proof_of(canary: &str) -> Proof {
     match canary {
         // From a staged file to the next breach it is about 200 ms, more on a slow disk, and the breach lasts for 300.
         "commit_before_stage" => {
-            let kills = kills(&[250, 300, 350, 400, 500, 700, 1_000]);
+            let kills = kills(&[250, 300, 350, 400, 450, 500, 700, 1_000]);
             proof(Some("transact.committed=300"), kills, &[Sign::Missing], "segment_missing")
         }
         "skip_a_rename" => proof(None, calm(), &[Sign::Missing, Sign::NotThere], "rename_unfinished"),

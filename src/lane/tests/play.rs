@@ -259,7 +259,9 @@ impl Play {
         match running.turn() {
             None => {}
             // Retention was faster than a replay, or than a lane that has not heard that others read on: the crew gives it a new client.
-            Some(LaneEnd::Rebuild(reason)) if reason.contains("cannot be read") => {
+            Some(LaneEnd::Rebuild(reason))
+                if reason.contains("cannot be read again") || reason.contains("cannot be read on from") =>
+            {
                 self.act(&Act::Kill { lane, noticed: true });
                 self.ensure(lane);
                 self.rebalance();

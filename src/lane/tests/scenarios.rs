@@ -221,6 +221,18 @@ fn a_topic_that_is_unknown_or_short_for_a_moment_gets_a_new_client() {
     }
 }
 
+/// It stands where it committed last, and has not heard that others have read on since.
+#[test]
+fn who_has_committed_asks_the_group_again_before_an_offset_is_called_lost() {
+    let mut world = filled(2, 300);
+    let mut lane = world.start(LANE);
+    assign_all(&world);
+    lane.turns_until("all committed", |_| world.all_committed());
+    world.kafka.fail_partition(LANE, &world.partitions[0], PartitionFault::OutOfRange);
+    let end = lane.turns_to_its_end();
+    assert!(matches!(&end, LaneEnd::Rebuild(reason) if reason.contains("cannot be read on from")), "{end:?}");
+}
+
 #[test]
 fn only_a_committed_offset_that_is_out_of_range_is_to_be_reset() {
     let mut world = filled(2, 300);
